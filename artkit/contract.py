@@ -1,0 +1,144 @@
+"""What every technique and every interface share: options, steps, recipes and errors.
+
+    ArtkitError                 one line that says what is wrong and what to do; exit code 1
+      WrongCall                 the person asked for something that cannot be; exit code 2
+        UnknownStyle            a style name nobody knows
+      PictureError              a picture that cannot be read or written
+      WeightsError              weights that are missing, damaged or of the wrong shape
+      DeviceError               the machine: memory, backends
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from artkit._version import __version__
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+
+class ArtkitError(Exception):
+    """Something went wrong that the person can mend; the message is one line that says how."""
+
+    exit_code = 1
+
+
+class WrongCall(ArtkitError):
+    """The call itself is wrong: an impossible option, a missing file name."""
+
+    exit_code = 2
+
+
+class PictureError(ArtkitError):
+    """A picture that cannot be read or written."""
+
+
+class WeightsError(ArtkitError):
+    """Weights that are missing, damaged or of the wrong shape."""
+
+
+class DeviceError(ArtkitError):
+    """The machine cannot do it: too little memory, a broken MLX installation."""
+
+
+class UnknownStyle(WrongCall):
+    """A style name nobody knows; the message offers the nearest known one."""
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        known = sorted(known)
+        if near := difflib.get_close_matches(name, known, n=1):
+            todo = f'did you mean "{near[0]}"? (artkit styles lists all {len(known)})'
+        elif known:
+            todo = f"artkit styles lists all {len(known)}; a picture file works too"
+        else:
+            todo = "no named styles are installed yet; give a picture file: --style painting.jpg"
+        super().__init__(f'no style "{name}"; {todo}')
+
+
+class Options(BaseModel):
+    """A technique's settings: default, range, unit and help text in one place, immutable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """The options for `values`; a WrongCall that names the first wrong one otherwise."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"]) or "options"
+            if first["type"] == "extra_forbidden":
+                near = difflib.get_close_matches(name, cls.model_fields, n=1)
+                hint = f'; did you mean "{near[0]}"?' if near else ""
+                raise WrongCall(f'no option "{name}"{hint}') from None
+            reason = first["msg"].removeprefix("Value error, ")
+            raise WrongCall(f"{name} {first['input']!r}: {reason[:1].lower()}{reason[1:]}") from None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a technique stands.
+
+    image: the picture so far, (1, H, W, 3), sRGB 0..1 (an array that is already evaluated).
+    done, total: progress in equal units of work; total may shrink when a run stops early.
+    figures: named numbers worth showing (losses, size, iteration).
+    """
+
+    image: mx.array
+    done: int
+    total: int
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that a picture was made from: its part in it, where it was, and its SHA-256."""
+
+    role: str
+    path: str
+    sha256: str
+
+    @classmethod
+    def of(cls, role: str, path: str | Path) -> Source:
+        return cls(role, str(path), hashlib.sha256(Path(path).read_bytes()).hexdigest())
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a picture was made; written into the file's metadata, read by `artkit again`."""
+
+    technique: str
+    options: Mapping[str, Any]
+    sources: tuple[Source, ...] = ()
+    artkit: str = __version__
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "artkit": self.artkit,
+                "technique": self.technique,
+                "options": dict(self.options),
+                "sources": [vars(source) for source in self.sources],
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """The recipe in `text`; PictureError when it is not one."""
+        try:
+            data = json.loads(text)
+            sources = tuple(Source(**source) for source in data["sources"])
+            return cls(data["technique"], dict(data["options"]), sources, data["artkit"])
+        except (ValueError, KeyError, TypeError):
+            raise PictureError("the recipe in this file is damaged; it cannot be repeated") from None
