@@ -1,5 +1,53 @@
-"""artkit: neural style transfer and generative art on your own machine, with MLX."""
+"""artkit: neural style transfer and generative art on your own machine, with MLX.
+
+    import artkit
+    artkit.stylize("photo.jpg", "painting.jpg", size=768).save("painted.png")
+
+Everything is imported when it is first used, so that `import artkit` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from artkit._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from artkit.contract import ArtkitError, Step
+    from artkit.image import Picture, load, save
+    from artkit.stylize import stylize
+    from artkit.stylize.optimize import optimize_steps
+    from artkit.stylize.options import OptimizeOptions
+
+__all__ = [
+    "ArtkitError",
+    "OptimizeOptions",
+    "Picture",
+    "Step",
+    "__version__",
+    "load",
+    "optimize_steps",
+    "save",
+    "stylize",
+]
+
+_HOMES = {
+    "ArtkitError": "artkit.contract",
+    "Step": "artkit.contract",
+    "Picture": "artkit.image",
+    "load": "artkit.image",
+    "save": "artkit.image",
+    "OptimizeOptions": "artkit.stylize.options",
+    "optimize_steps": "artkit.stylize.optimize",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "stylize":
+        return importlib.import_module("artkit.stylize")  # a package that can be called
+    if name not in _HOMES:
+        raise AttributeError(f"module 'artkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,169 @@
+"""`artkit info` shows how a picture was made; `artkit again` makes it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from artkit._version import __version__
+from artkit.contract import PictureError, Recipe, Source, WrongCall
+from artkit.interfaces.outputs import SaveOptions
+from artkit.stylize.options import OptimizeOptions
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object")
+def info(file: Path, as_json: bool) -> None:
+    """Show the size of the picture FILE and the recipe in it: options, seed, and what it was made from."""
+    from artkit.image import load, load_recipe
+
+    picture = load(file)
+    recipe = load_recipe(file)
+    facts: dict[str, Any] = {
+        "file": str(file),
+        "format": file.suffix.lower().lstrip("."),
+        "width": picture.width,
+        "height": picture.height,
+        "transparent": picture.alpha is not None,
+        "bytes": file.stat().st_size,
+        "recipe": json.loads(recipe.to_json()) if recipe else None,
+    }
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    click.echo(f"{file}  {picture.width}×{picture.height}  {facts['bytes'] / 1000:.0f} kB")
+    click.echo("\n".join(_told(recipe)) if recipe else "no recipe: this file does not say how it was made")
+
+
+def _told(recipe: Recipe) -> Iterable[str]:
+    """A recipe as lines: the files, then the options that are not the default, then the others."""
+    yield f"artkit {recipe.technique}, version {recipe.artkit}"
+    for source in recipe.sources:
+        yield f"  {source.role + ':':16} {source.path}  (SHA-256 {source.sha256[:12]}…)"
+    usual = OptimizeOptions.checked({}).model_dump(mode="json") | SaveOptions.checked({}).model_dump(mode="json")
+    chosen = {name: value for name, value in recipe.options.items() if usual.get(name, ...) != value}
+    for name, value in chosen.items():
+        yield f"  {name + ':':16} {_short(value)}"
+    rest = [f"{name} {_short(value)}" for name, value in recipe.options.items() if name not in chosen and value]
+    yield f"  {'as usual:':16} {', '.join(rest)}"
+
+
+def _short(value: Any) -> str:
+    return str(value) if isinstance(value, str | int | float) else json.dumps(value)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", metavar="WHERE", help="File, folder or - for stdout  [default: FILE's name with _again]"
+)
+@click.option("--photo", multiple=True, metavar="FILE", help="Where the photo is now")
+@click.option("--style", multiple=True, metavar="FILE", help="Where the style is now; all of them in order")
+@click.option("--mask", multiple=True, metavar="FILE", help="Where the masks are now; all of them in order")
+@click.option("--init", multiple=True, metavar="FILE", help="Where the picture to start from is now")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object about the picture on stdout")
+def again(
+    file: Path, output: str | None, overwrite: bool, resume: bool, quiet: bool, as_json: bool, **moved: tuple[str, ...]
+) -> None:
+    """Make the picture FILE again from the recipe in it: the same pixels on the same machine.
+
+    The photo and the styles are looked for where they were, from the current folder and from FILE's, and must be the
+    very same files.
+    """
+    from artkit.image import load_recipe
+
+    recipe = load_recipe(file)
+    if recipe is None:
+        raise PictureError(f'"{file}" has no recipe; only pictures that artkit wrote, with metadata, can be made again')
+    if recipe.technique != "stylize":
+        raise PictureError(f'"{file}" was made by {recipe.technique}, which this artkit ({__version__}) does not know')
+    sources = find_sources(recipe.sources, moved, file.parent)
+    target = again_target(file, output)
+    options, saving = options_of(recipe)
+
+    from artkit.interfaces.inputs import Input
+    from artkit.interfaces.outputs import STDOUT
+    from artkit.interfaces.painting import Plan, check, paint
+    from artkit.interfaces.progress import progress
+    from artkit.stylize.prepare import gather
+
+    if as_json and target == STDOUT:
+        raise WrongCall("--json and the picture cannot both go to stdout; give -o FILE")
+    paths = {
+        role: [Path(source.path) for source in sources if source.role == role] for role in ("style", "mask", "init")
+    }
+    options = options.model_copy(update={"init": str(paths["init"][0])} if paths["init"] else {})
+    material = gather(paths["style"], paths["mask"], options)
+    photo = next(source for source in sources if source.role == "photo")
+    others = tuple(source for source in sources if source is not photo)
+    plan = Plan(options, saving, material, others, resume=resume, overwrite=overwrite)
+    with progress(quiet) as shown:
+        if recipe.artkit != __version__:
+            shown.say(f"made by artkit {recipe.artkit}, this is {__version__}: the pixels may differ")
+        if not check(target, plan, photo):
+            shown.say(f"{target}  is finished already")
+            return
+        painted = paint(Input(photo).read(), photo, target, plan, shown)
+        shown.say(painted.line())
+    if as_json:
+        click.echo(json.dumps(painted.as_json(), ensure_ascii=False))
+
+
+def again_target(file: Path, output: str | None) -> Path:
+    """Where the repeated picture goes: cat.jpg -> cat_again.jpg beside it, unless `-o` says otherwise."""
+    name = f"{file.stem}_again{file.suffix}"
+    if output is None:
+        return file.with_name(name)
+    if output.endswith("/"):
+        Path(output).mkdir(parents=True, exist_ok=True)
+    return Path(output) / name if Path(output).is_dir() else Path(output)
+
+
+def options_of(recipe: Recipe) -> tuple[OptimizeOptions, SaveOptions]:
+    """The options in a recipe; WrongCall when this artkit does not know one of them."""
+    saving = {name: recipe.options[name] for name in SaveOptions.model_fields if name in recipe.options}
+    painting = {name: value for name, value in recipe.options.items() if name not in saving}
+    return OptimizeOptions.checked(painting), SaveOptions.checked(saving)
+
+
+def find_sources(sources: Sequence[Source], moved: Mapping[str, Sequence[str]], folder: Path) -> tuple[Source, ...]:
+    """The sources where they are now, their contents compared with the recipe's hashes.
+
+    moved: role -> the files the person gave, none or one per source of that role, in order.
+    folder: that of the picture; a relative path is tried from the current folder and from there.
+    """
+    if not any(source.role == "photo" for source in sources):
+        raise PictureError("the recipe names no photo; it cannot be repeated")
+    queues = {role: list(files) for role, files in moved.items()}
+    for role, files in moved.items():
+        wanted = sum(source.role == role for source in sources)
+        if files and len(files) != wanted:
+            raise WrongCall(f"--{role} was given {len(files)} times, the recipe has {wanted} of it")
+    return tuple(_found(source, queues.get(source.role, []), folder) for source in sources)
+
+
+def _found(source: Source, queue: list[str], folder: Path) -> Source:
+    from artkit.interfaces.inputs import sources_of
+
+    given = queue.pop(0) if queue else None
+    places = [Path(given)] if given else [Path(source.path), folder / source.path, folder / Path(source.path).name]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        where = given or source.path
+        raise PictureError(f'the {source.role} "{where}" is not there any more; --{source.role} FILE says where it is')
+    (now,) = sources_of(source.role, [path])
+    if now.sha256 != source.sha256:
+        raise PictureError(
+            f'the {source.role} "{path}" is not the file this was made from (its SHA-256 differs); '
+            f"--{source.role} FILE says where that one is"
+        )
+    return replace(source, path=str(path))

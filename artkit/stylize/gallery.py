@@ -1,0 +1,27 @@
+"""Where styles come from: a picture file, or a name in the gallery `styles/`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import artkit
+from artkit.contract import UnknownStyle
+
+
+def folder() -> Path:
+    """The gallery: artkit/styles in a wheel, styles/ beside artkit/ in a checkout or an editable install."""
+    package = Path(artkit.__file__).parent
+    inside = package / "styles"
+    return inside if inside.is_dir() else package.parent / "styles"
+
+
+def find(style: str) -> Path:
+    """The picture of `style`; UnknownStyle when it is neither a file nor looks like one.
+
+    A name with an ending or a folder is taken for a file even if there is none, so that reading it says what is wrong.
+    """
+    path = Path(style).expanduser()
+    if path.is_file() or path.suffix or any(separator in style for separator in ("/", os.sep)):
+        return path
+    raise UnknownStyle(style)

@@ -1,0 +1,47 @@
+"""From what a person names to what the optimizer takes: pictures opened once, masks fitted to each photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from artkit.contract import Step
+from artkit.image import Picture, Readable, load
+from artkit.stylize.gallery import find
+from artkit.stylize.optimize import optimize_steps
+from artkit.stylize.options import OptimizeOptions
+from artkit.stylize.regions import load_masks
+
+STARTS = ("content", "noise", "style")  # the values of --init that are not a file
+
+
+@dataclass(frozen=True)
+class Material:
+    """What photos are painted with, besides the options: the same for every photo of a call."""
+
+    styles: tuple[Picture, ...]
+    masks: tuple[Picture, ...] = ()
+    init: Picture | None = None
+
+
+def gather(styles: Sequence[Readable], masks: Sequence[Readable], options: OptimizeOptions) -> Material:
+    """Open everything; UnknownStyle, or a PictureError that names what cannot be read."""
+    pictures = tuple(load(find(style) if isinstance(style, str) else style) for style in styles)
+    init = None if options.init in STARTS else load(options.init)
+    return Material(pictures, tuple(map(load, masks)), init)
+
+
+def steps_of(
+    photo: Picture,
+    material: Material,
+    options: OptimizeOptions,
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> Iterator[Step]:
+    """The steps of painting `photo`; see `artkit.stylize.optimize.optimize_steps`."""
+    masks = load_masks(material.masks, len(material.styles), photo.height, photo.width) if material.masks else None
+    return optimize_steps(
+        photo, material.styles, options, masks=masks, init=material.init, checkpoint=checkpoint, resume=resume
+    )
