@@ -63,6 +63,8 @@ def mixing_steps(
         if checkpoint:
             checkpoint.write_text(str(n))
         yield Step(image, n, options.iterations, {"size": options.size, "iteration": n, "loss": 1 / n})
+    if checkpoint:
+        checkpoint.unlink()
 
 
 @pytest.fixture(autouse=True)
@@ -271,6 +273,14 @@ def test_ctrl_c_writes_what_there_is_and_resume_goes_on(run: Run, monkeypatch: p
     assert run("stylize", "cat.png", *QUICK, "-o", "out.png", "--resume").code == 0
     assert np.array_equal(load("out.png").pixels, load("whole.png").pixels)
     assert not Path("out.png.resume").exists()
+
+
+def test_resumed_runs_number_their_pictures_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_after(2, monkeypatch)
+    assert run("stylize", "cat.png", *QUICK, "-o", "[a].png", "--save-every", 1).code == 130
+    monkeypatch.setattr(prepare, "optimize_steps", mixing_steps)
+    assert run("stylize", "cat.png", *QUICK, "-o", "[a].png", "--save-every", 1, "--resume").code == 0
+    assert sorted(path.name for path in Path().glob("[[]a]_*")) == [f"[a]_000{n}.png" for n in range(1, 5)]
 
 
 def test_resume_leaves_finished_pictures_alone(run: Run) -> None:

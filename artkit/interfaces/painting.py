@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def check(target: Path, plan: Plan, photo: Source) -> bool:
     check_target(target, may_overwrite, longest=plan.options.size, bits=plan.saving.bits)
     if plan.preview is not None:
         check_target(plan.preview, may_overwrite)
-    if plan.save_every and not may_overwrite and (found := sorted(target.parent.glob(_numbered_pattern(target)))):
+    if plan.save_every and not may_overwrite and (found := _numbered(target)):
         raise PictureError(f'"{found[0]}" exists already; choose another output or allow it with --overwrite')
     return True
 
@@ -94,16 +94,26 @@ def paint(photo: Picture, source: Source, target: Path, plan: Plan, shown: Progr
     elif checkpoint is not None and not plan.resume:
         checkpoint.unlink(missing_ok=True)
     replace = plan.overwrite or (plan.resume and unfinished)  # `check` has seen to what else may be in the way
+    recipe = plan.recipe(source) if plan.metadata else None
+    album = _Album(photo, target, plan)
     shown.start(photo.name or source.path)
     last: Step | None = None
     try:
-        steps = steps_of(photo, plan.material, plan.options, checkpoint=checkpoint, resume=plan.resume)
-        for last in _watched(steps, photo, target, plan):
-            shown.step(last)
-        if last is None:
-            raise WrongCall("nothing to do; --iterations should be 1 or more")
+        with contextlib.closing(
+            steps_of(photo, plan.material, plan.options, checkpoint=checkpoint, resume=plan.resume)
+        ) as steps:
+            for last in steps:
+                shown.step(last)
+                album.add(last)
+                if target != STDOUT and last.done >= last.total:
+                    # Before the optimizer is asked for more: at its end it removes the checkpoint, and a picture that
+                    # cannot be written (a full disk) must not be lost with it.
+                    _write(Picture.of(last.image, like=photo), target, plan.saving, replace, recipe)
+                    replace = True
+        assert last is not None, "the optimizer gives at least one step"
         picture = Picture.of(last.image, like=photo)
-        _write(picture, target, plan.saving, replace, plan.recipe(source) if plan.metadata else None)
+        if target == STDOUT:
+            _write(picture, target, plan.saving, replace, recipe)
     except KeyboardInterrupt:
         shown.warn(_stopped(last, photo, target, plan.saving, replace))
         raise click.exceptions.Exit(130) from None
@@ -114,18 +124,25 @@ def paint(photo: Picture, source: Source, target: Path, plan: Plan, shown: Progr
     return Painted(source.path, str(target), picture.width, picture.height, seconds, plan.options.seed, figures)
 
 
-def _watched(steps: Iterator[Step], photo: Picture, target: Path, plan: Plan) -> Iterator[Step]:
-    """`steps`, with the preview and the numbered pictures written as they pass."""
-    previewed = -SECONDS_BETWEEN_PREVIEWS
-    for count, step in enumerate(steps, start=1):
-        if plan.preview is not None and (
-            step.done >= step.total or time.monotonic() - previewed >= SECONDS_BETWEEN_PREVIEWS
-        ):
-            save(Picture.of(step.image, like=photo), plan.preview, overwrite=True)
-            previewed = time.monotonic()
-        if plan.save_every and count % plan.save_every == 0:
-            save(Picture.of(step.image, like=photo), numbered(target, count), overwrite=True)
-        yield step
+class _Album:
+    """The preview and the numbered pictures of a run, written as its steps pass."""
+
+    def __init__(self, photo: Picture, target: Path, plan: Plan) -> None:
+        self._photo, self._target, self._plan = photo, target, plan
+        self._previewed = -SECONDS_BETWEEN_PREVIEWS
+        self._count = 0
+        if plan.resume and (before := _numbered(target)):
+            self._count = int(before[-1].stem[-4:])
+
+    def add(self, step: Step) -> None:
+        self._count += 1
+        now = time.monotonic()
+        preview, every = self._plan.preview, self._plan.save_every
+        if preview and (step.done >= step.total or now - self._previewed >= SECONDS_BETWEEN_PREVIEWS):
+            save(Picture.of(step.image, like=self._photo), preview, overwrite=True)
+            self._previewed = now
+        if every and self._count % every == 0:
+            save(Picture.of(step.image, like=self._photo), numbered(self._target, self._count), overwrite=True)
 
 
 def _write(picture: Picture, target: Path, saving: SaveOptions, replace: bool, recipe: Recipe | None) -> None:
@@ -163,6 +180,6 @@ def _is_made_by(recipe: Recipe, target: Path) -> bool:
     return False
 
 
-def _numbered_pattern(target: Path) -> str:
-    escaped = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in target.stem)
-    return f"{escaped}_[0-9][0-9][0-9][0-9]{target.suffix}"
+def _numbered(target: Path) -> list[Path]:
+    """The numbered pictures of `target` that exist, in order."""
+    return sorted(target.parent.glob(f"{glob.escape(target.stem)}_[0-9][0-9][0-9][0-9]{target.suffix}"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections import deque
 from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,8 @@ def stylize(
 
     checked = OptimizeOptions.checked(options)
     picture = load(photo)
-    *_, last = steps_of(picture, gather(_several(style), _several(mask), checked), checked)
+    steps = steps_of(picture, gather(_several(style), _several(mask), checked), checked)
+    last = deque(steps, maxlen=1).pop()  # every step holds a picture: one at a time
     return Picture.of(last.image, like=picture).to_pil()
 
 

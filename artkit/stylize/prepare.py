@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +39,9 @@ def steps_of(
     *,
     checkpoint: Path | None = None,
     resume: bool = False,
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """The steps of painting `photo`; see `artkit.stylize.optimize.optimize_steps`."""
     masks = load_masks(material.masks, len(material.styles), photo.height, photo.width) if material.masks else None
-    return optimize_steps(
+    yield from optimize_steps(
         photo, material.styles, options, masks=masks, init=material.init, checkpoint=checkpoint, resume=resume
     )
