@@ -1,0 +1,216 @@
+"""Feature networks with named taps: VGG-16, VGG-19 and the compact network that comes with artkit.
+
+A network is a chain of convolutions and pools (Simonyan and Zisserman 2014); a tap is the output of a named
+ReLU. The compact network has a 1×1 readout behind each tap, which maps it onto the principal axes of the
+VGG-19 features it was distilled from: its taps are VGG's features, rotated and cut to the axes that carry energy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+import mlx.core as mx
+
+from artkit import weights
+from artkit.contract import WeightsError, WrongCall
+from artkit.nets.layers import Padding, conv2d, pool
+
+Pooling = Literal["max", "average", "l2"]
+
+# Average and L2 pooling return less and more than max pooling: these factors keep the scale of what follows
+# (crowsonkb/style-transfer-pytorch).
+POOLING_SCALE: Mapping[Pooling, float] = {"max": 1.0, "average": 2.0, "l2": 0.78}
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution followed by a ReLU; `tap` names its output."""
+
+    name: str
+    channels: int
+    tap: str
+    kernel: int = 3
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Halves the picture, 2×2; an odd edge is dropped."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A chain of layers, and which taps style and content are usually read from."""
+
+    name: str
+    layers: tuple[Conv | Pool, ...]
+    style_layers: Mapping[str, float]
+    content_layers: Mapping[str, float]
+    readouts: Mapping[str, int] = field(default_factory=dict)  # tap -> channels behind its 1×1 readout
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """Every tap, shallow to deep."""
+        convs = [layer.tap for layer in self.layers if isinstance(layer, Conv)]
+        return tuple(tap for tap in convs if tap in self.readouts) if self.readouts else tuple(convs)
+
+    def geometry(self, tap: str) -> tuple[int, int]:
+        """(stride, reach) of a tap: pixels between its positions, and how far from its own pixels it sees."""
+        stride, reach = 1, 0
+        for layer in self.layers:
+            if isinstance(layer, Pool):
+                reach, stride = reach + stride, stride * 2
+            else:
+                reach, stride = reach + stride * (layer.kernel // 2), stride * layer.stride
+                if layer.tap == tap:
+                    return stride, reach
+        raise WrongCall(f'network "{self.name}" has no layer "{tap}"; it has {", ".join(self.taps)}')
+
+    def length(self, tap: str, pixels: int) -> int:
+        """How many positions a tap has along an edge of so many pixels."""
+        for layer in self.layers:
+            if isinstance(layer, Pool):
+                pixels //= 2
+            else:
+                pixels = -(-pixels // layer.stride)
+                if layer.tap == tap:
+                    break
+        return pixels
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tensors a full set of weights holds, OHWI."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        channels = 3
+        for layer in self.layers:
+            if isinstance(layer, Conv):
+                shapes[f"{layer.name}.weight"] = (layer.channels, layer.kernel, layer.kernel, channels)
+                shapes[f"{layer.name}.bias"] = (layer.channels,)
+                channels = layer.channels
+                if out := self.readouts.get(layer.tap):
+                    shapes[f"{layer.tap}.readout.weight"] = (out, 1, 1, channels)
+                    shapes[f"{layer.tap}.readout.bias"] = (out,)
+        return shapes
+
+
+def _vgg(name: str, convolutions: tuple[int, ...]) -> Architecture:
+    layers: list[Conv | Pool] = []
+    for block, (count, channels) in enumerate(zip(convolutions, (64, 128, 256, 512, 512), strict=True), start=1):
+        layers += [Pool()] if block > 1 else []
+        layers += [Conv(f"conv{block}_{n}", channels, f"relu{block}_{n}") for n in range(1, count + 1)]
+    style = {f"relu{block}_1": 1.0 for block in range(1, 6)}
+    return Architecture(name, tuple(layers), style, {"relu4_2": 1.0})
+
+
+VGG16 = _vgg("vgg16", (2, 2, 3, 3, 3))
+VGG19 = _vgg("vgg19", (2, 2, 4, 4, 4))
+
+# Steps of two are 4×4 convolutions: a kernel that is a multiple of its stride lets no checkerboard into gradients.
+COMPACT = Architecture(
+    "compact",
+    (
+        Conv("conv1_1", 32, "relu1_1"),
+        Conv("down2", 48, "down2", kernel=4, stride=2),
+        Conv("conv2_1", 64, "relu2_1"),
+        Conv("down3", 96, "down3", kernel=4, stride=2),
+        Conv("conv3_1", 96, "relu3_1"),
+        Conv("down4", 160, "down4", kernel=4, stride=2),
+        Conv("conv4_0", 160, "mix4"),
+        Conv("conv4_1", 160, "relu4_1"),
+        Conv("down5", 192, "down5", kernel=4, stride=2),
+        Conv("conv5_0", 192, "mix5"),
+        Conv("conv5_1", 192, "relu5_1"),
+    ),
+    style_layers={f"relu{block}_1": 1.0 for block in range(1, 6)},
+    content_layers={"relu4_1": 1.0},
+    readouts={"relu1_1": 24, "relu2_1": 48, "relu3_1": 96, "relu4_1": 128, "relu5_1": 128},
+)
+
+ARCHITECTURES = {architecture.name: architecture for architecture in (VGG16, VGG19, COMPACT)}
+
+
+def preprocess(x: mx.array, convention: str) -> mx.array:
+    """sRGB 0..1, (B, H, W, 3), to what a network was trained on.
+
+    "torch": RGB minus the ImageNet mean, over its deviation (torchvision).
+    "caffe": BGR 0..255 minus the mean (the original VGG release).
+    "centered": RGB to about -1..1 (the compact network).
+    """
+    if convention == "torch":
+        return (x - mx.array([0.485, 0.456, 0.406])) / mx.array([0.229, 0.224, 0.225])
+    if convention == "caffe":
+        return x[..., ::-1] * 255 - mx.array([103.939, 116.779, 123.68])
+    if convention == "centered":
+        return (x - 0.45) * 2
+    if convention == "none":
+        return x
+    raise WeightsError(f'unknown preprocessing "{convention}"; it is torch, caffe, centered or none')
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A chain with its weights. Called with a picture, it gives the features at the taps asked for.
+
+    weights: OHWI tensors by name ("conv1_1.weight"); a chain cut short is fine up to where it ends.
+    """
+
+    architecture: Architecture
+    weights: Mapping[str, mx.array]
+    preprocessing: str = "torch"
+    pooling: Pooling = "max"
+    padding: Padding = "reflect"
+
+    def __call__(self, x: mx.array, taps: Iterable[str]) -> dict[str, mx.array]:
+        """(B, H, W, 3), sRGB 0..1 -> {tap: (B, H / stride, W / stride, C)}, shallow to deep.
+
+        Nothing deeper than the deepest tap asked for is computed. WrongCall names a tap that does not exist.
+        """
+        wanted = set(taps)
+        for tap in wanted - set(self.taps):
+            raise WrongCall(f'network "{self.architecture.name}" has no layer "{tap}"; it has {", ".join(self.taps)}')
+        found: dict[str, mx.array] = {}
+        x = preprocess(x, self.preprocessing)
+        for layer in self.architecture.layers:
+            if len(found) == len(wanted):
+                break
+            if isinstance(layer, Pool):
+                x = pool(x, self.pooling) * POOLING_SCALE[self.pooling] if self.pooling != "max" else pool(x, "max")
+                continue
+            weight, bias = self.weights[f"{layer.name}.weight"], self.weights[f"{layer.name}.bias"]
+            x = mx.maximum(conv2d(x, weight, bias, stride=layer.stride, padding=self.padding), 0)
+            if layer.tap in wanted:
+                found[layer.tap] = self._readout(layer.tap, x)
+        return found
+
+    def _readout(self, tap: str, x: mx.array) -> mx.array:
+        if f"{tap}.readout.weight" not in self.weights:
+            return x
+        return conv2d(x, self.weights[f"{tap}.readout.weight"], self.weights[f"{tap}.readout.bias"])
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The taps that the weights at hand reach."""
+        available = []
+        for layer in self.architecture.layers:
+            if isinstance(layer, Conv):
+                if f"{layer.name}.weight" not in self.weights:
+                    break
+                available.append(layer.tap)
+        return tuple(tap for tap in self.architecture.taps if tap in available)
+
+
+def load_features(name: str, pooling: Pooling = "max", padding: Padding = "reflect") -> FeatureNetwork:
+    """The feature network whose weights go by `name`: "compact", "vgg19", "vgg16" or one that was added.
+
+    pooling, padding: for networks with pools; the compact one is used as it was trained.
+    WeightsError says what brings missing weights.
+    """
+    about, loaded = weights.info(name), weights.load(name)
+    tensors = {key: tensor.astype(mx.float32) for key, tensor in loaded.items()}
+    mx.eval(tensors)
+    architecture = ARCHITECTURES[about.network]
+    if architecture is COMPACT:
+        return FeatureNetwork(COMPACT, tensors, about.preprocessing)
+    return FeatureNetwork(architecture, tensors, about.preprocessing, pooling, padding)

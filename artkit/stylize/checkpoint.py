@@ -1,0 +1,87 @@
+"""Saving a run as it goes, and going on with it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+import mlx.core as mx
+
+from artkit.contract import PictureError, WrongCall
+from artkit.nets.optimizers import Optimizer
+
+SECONDS = 10  # between two saves, and at least ten times what a save takes
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Where a run stands: the picture, the scale's number, the losses at that scale, the optimizer's state."""
+
+    x: mx.array
+    scale: int
+    losses: list[float]
+    optimizer: Mapping[str, mx.array]
+
+
+class Checkpoint:
+    """A safetensors file with the state of a run. As a context it saves the latest state when the run is broken off."""
+
+    def __init__(self, path: Path | None, resume: bool, fingerprint: str) -> None:
+        """fingerprint: stands for the pictures and options of the run; a file of another run is refused."""
+        self.path, self.resume, self.fingerprint = path, resume, fingerprint
+        self._latest: tuple[mx.array, Optimizer, int, list[float]] | None = None
+        self._due = time.monotonic() + SECONDS
+
+    def load(self) -> Saved | None:
+        """The state to go on from; None when there is none or it was not asked for. WrongCall if it is another run's."""
+        if not (self.path and self.resume and self.path.exists()):
+            return None
+        try:
+            tensors, metadata = mx.load(str(self.path), format="safetensors", return_metadata=True)  # type: ignore[misc]
+            about = json.loads(metadata["run"])
+            x = tensors.pop("picture")
+        except (RuntimeError, KeyError, ValueError):
+            raise PictureError(f"{self.path} is no checkpoint, or a damaged one; run again without --resume") from None
+        if about["fingerprint"] != self.fingerprint:
+            raise WrongCall(f"{self.path} is from other pictures or options; repeat those, or run without --resume")
+        mx.eval(x, tensors)
+        return Saved(x, about["scale"], about["losses"], tensors)
+
+    def offer(self, x: mx.array, optimizer: Optimizer, scale: int, losses: list[float]) -> None:
+        """Take note of the state after an iteration; it is saved now and then."""
+        self._latest = x, optimizer, scale, losses
+        if self.path and time.monotonic() >= self._due:
+            started = time.monotonic()
+            self._save(self.path)
+            self._due = time.monotonic() + max(SECONDS, 10 * (time.monotonic() - started))
+
+    def finish(self) -> None:
+        """The picture is done: the file is not needed any more."""
+        self._latest = None
+        if self.path:
+            self.path.unlink(missing_ok=True)
+
+    def _save(self, path: Path) -> None:
+        if self._latest is None:
+            return
+        x, optimizer, scale, losses = self._latest
+        about = {"fingerprint": self.fingerprint, "scale": scale, "losses": losses}
+        part = path.with_name(path.name + ".part.safetensors")
+        try:
+            mx.save_safetensors(str(part), {**optimizer.state(), "picture": x}, {"run": json.dumps(about)})
+            part.replace(path)
+        except (RuntimeError, OSError) as error:
+            part.unlink(missing_ok=True)
+            raise PictureError(f"cannot save the checkpoint {path}: {error}; is there room on the disk?") from None
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.path and kind is not None:
+            self._save(self.path)

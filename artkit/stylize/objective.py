@@ -1,0 +1,264 @@
+"""What a stylized picture minimizes: style, content and smoothness, whole or tile by tile.
+
+    loss = Σ over layers, regions and styles of weight · style distance
+         + content_weight · content error + tv_weight · mean squared total variation
+
+Layer weights and style weights each sum to one, and every part is normalized by its target, so that the three weights
+mean the same for every network and size. Tiled, the style summaries of all tiles are added up first; the gradient of
+the style distances with respect to those sums is then sent back through each tile. That is the chain rule, so the
+gradient is the untiled one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import artkit.device
+import mlx.core as mx
+import numpy as np
+
+from artkit.nets.features import FeatureNetwork
+from artkit.nets.losses import SAMPLES, Loss, SelfSimilarity, Summary, variation
+from artkit.nets.statistics import total
+from artkit.stylize.regions import shrink_mask
+from artkit.stylize.tiling import UNIT, Tile, bytes_per_pixel, core_size, reach, tiles
+
+PAIRS = 1024  # positions that self-similarity compares with each other
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What to minimize, apart from the pictures: the network, the losses and their weights.
+
+    style_layers, content_layers: tap -> weight, each summing to one.
+    self_similarity: keeps the pattern of the photo instead of its features; None compares features directly.
+    """
+
+    network: FeatureNetwork
+    style: Loss
+    self_similarity: SelfSimilarity | None
+    style_layers: Mapping[str, float]
+    content_layers: Mapping[str, float]
+    content_weight: float
+    tv_weight: float
+
+    @cached_property
+    def taps(self) -> list[str]:
+        content = self.content_layers if self.content_weight else {}
+        return list(dict.fromkeys([*self.style_layers, *content]))
+
+
+class Key(NamedTuple):
+    """One summary of a picture: a layer, a region (-1: everywhere), and which loss reads it."""
+
+    tap: str
+    region: int
+    kind: str  # "style" or "content"
+
+
+class View:
+    """A picture of some size seen through the network, in as many tiles as the memory asks for."""
+
+    def __init__(self, aim: Aim, height: int, width: int, memory: float, masks: Sequence[np.ndarray] = ()) -> None:
+        """memory: bytes that a pass through the network may take. masks: (height, width), 0..1, one a region."""
+        self.aim, self.height, self.width = aim, height, width
+        architecture = aim.network.architecture
+        self.strides = {tap: architecture.geometry(tap)[0] for tap in aim.taps}
+        regions = range(len(masks)) if masks else (-1,)
+        self.keys = [Key(tap, region, "style") for tap in aim.style_layers for region in regions]
+        if aim.self_similarity and aim.content_weight:
+            self.keys += [Key(tap, -1, "content") for tap in aim.content_layers]
+        self._every = {key: self._sampling(key) for key in self.keys}
+        grid, halo = reach(architecture, aim.taps)
+        unit = max(UNIT, grid, *(self._every[key] * self.strides[key.tap] for key in self.keys))
+        core = core_size(height, width, unit, halo, bytes_per_pixel(aim.network, aim.taps), memory)
+        self.tiles = tiles(height, width, core, halo)
+        self._masks = {
+            (tap, region): mx.array(
+                shrink_mask(mask, architecture.length(tap, height), architecture.length(tap, width))
+            )[None, :, :, None]
+            for region, mask in enumerate(masks)
+            for tap in aim.style_layers
+        }
+
+    def loss(self, key: Key) -> Loss:
+        if key.kind == "style" or self.aim.self_similarity is None:
+            return self.aim.style
+        return self.aim.self_similarity
+
+    def _sampling(self, key: Key) -> int:
+        """Sampling losses look at every n-th position, n a power of two, so that there are not too many."""
+        limit = SAMPLES if key.kind == "style" else PAIRS
+        positions = self.height * self.width / self.strides[key.tap] ** 2
+        return 2 ** max(0, math.ceil(math.log2(max(1, positions / limit)) / 2))
+
+    def features(self, piece: mx.array, tile: Tile) -> dict[str, mx.array]:
+        """The tile's own features at every tap, from the tile with its halo."""
+        found = self.aim.network(piece, self.aim.taps)
+        return {tap: tile.core(f, self.strides[tap]) for tap, f in found.items()}
+
+    def summaries(self, features: Mapping[str, mx.array], tile: Tile) -> dict[Key, Summary]:
+        """What the losses keep of a tile."""
+        found = {}
+        for key in self.keys:
+            mask = self._masks.get((key.tap, key.region)) if key.kind == "style" else None
+            own = None if mask is None else tile.own(mask, self.strides[key.tap])
+            found[key] = self.loss(key).summary(features[key.tap], own, self._every[key])
+        return found
+
+    def combine(self, pieces: Sequence[dict[Key, Summary]]) -> dict[Key, Summary]:
+        """The summaries of the picture from those of its tiles."""
+        if len(pieces) == 1:
+            return pieces[0]
+        return {key: self.loss(key).combine([piece[key] for piece in pieces]) for key in self.keys}
+
+    def survey(self, x: mx.array) -> tuple[dict[Key, Summary], list[dict[str, mx.array]]]:
+        """(targets, features of each tile at the content layers) of a picture that is not optimized."""
+        pieces, kept = [], []
+        for tile in self.tiles:
+            features = self.features(tile.read(x), tile)
+            pieces.append(self.summaries(features, tile))
+            kept.append({tap: mx.contiguous(features[tap]) for tap in self.aim.content_layers if tap in features})
+            mx.eval(pieces[-1], kept[-1])
+        targets = {key: self.loss(key).target(summary) for key, summary in self.combine(pieces).items()}
+        mx.eval(targets)
+        return targets, kept
+
+
+class Objective:
+    """The loss of a picture and its gradient: `loss, gradient = objective(x)`, x (1, H, W, 3)."""
+
+    def __init__(
+        self,
+        aim: Aim,
+        photo: mx.array,
+        styles: Sequence[mx.array],
+        weights: Sequence[float],
+        *,
+        strength: float = 1.0,
+        masks: Sequence[np.ndarray] = (),
+        memory: float = math.inf,
+    ) -> None:
+        """photo: (1, H, W, 3). styles: pictures (1, h, w, 3), of any size; weights: theirs, in order.
+
+        strength: 1 aims at the styles' statistics, less at statistics between the photo's own and theirs.
+        masks: (H, W), 0..1, one a style; none lets every style cover the whole picture.
+        memory: bytes that a pass through the network may take.
+        """
+        _, height, width, _ = photo.shape
+        self.aim, self.view = aim, View(aim, height, width, memory, masks)
+        own, kept = self.view.survey(photo)
+        self._content = kept if aim.content_weight and not aim.self_similarity else []
+        self._energy = {
+            tap: sum((total(mx.square(piece[tap])) for piece in self._content), mx.array(1e-8))
+            for tap in (aim.content_layers if self._content else ())
+        }
+        theirs = [View(aim, *style.shape[1:3], memory).survey(style)[0] for style in styles]
+        share = [float(mask.mean()) for mask in masks] or [1.0] * len(styles)
+        parts = np.array([weight * area for weight, area in zip(weights, share, strict=True)])
+        parts = parts / parts.sum()
+        self._targets: dict[Key, list[tuple[float, Summary]]] = {}
+        for key in self.view.keys:
+            if key.kind == "content":
+                weight = aim.content_weight * aim.content_layers[key.tap]
+                self._targets[key] = [(weight, own[key])]
+                continue
+            chosen = range(len(styles)) if key.region < 0 else (key.region,)
+            loss = self.view.loss(key)
+            self._targets[key] = [
+                (
+                    float(parts[i]) * aim.style_layers[key.tap],
+                    loss.blend(own[key], theirs[i][key._replace(region=-1)], strength),
+                )
+                for i in chosen
+            ]
+        mx.eval(self._energy, [[target for _, target in targets] for targets in self._targets.values()])
+        self._figures = mx.zeros(3)
+        self._whole: Callable[[mx.array], tuple[mx.array, mx.array]] | None = None
+        if len(self.view.tiles) == 1:
+            value_and_grad = mx.value_and_grad(self._all)
+            self._whole = mx.compile(value_and_grad) if artkit.device.compiles() else value_and_grad  # type: ignore[assignment]
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The parts of the last loss: style, content (both before their weights) and total variation."""
+        return dict(zip(("style", "content", "tv"), np.array(self._figures).tolist(), strict=True))
+
+    def __call__(self, x: mx.array) -> tuple[mx.array, mx.array]:
+        if self._whole:
+            (loss, self._figures), gradient = self._whole(x)  # type: ignore[misc]
+            return loss, gradient
+        return self._tiled(x)
+
+    def _distances(self, summaries: Mapping[Key, Summary]) -> tuple[mx.array, mx.array]:
+        """(weighted style distance, weighted self-similarity distance) of a whole picture's summaries."""
+        sums = {"style": mx.array(0.0), "content": mx.array(0.0)}
+        for key, targets in self._targets.items():
+            for weight, target in targets:
+                sums[key.kind] = sums[key.kind] + weight * self.view.loss(key).distance(summaries[key], target)
+        return sums["style"], sums["content"]
+
+    def _near(self, piece: mx.array, tile: Tile, index: int) -> tuple[dict[Key, Summary], mx.array, mx.array]:
+        """(summaries, content error, total variation) of a tile: the last two are its share of the picture's."""
+        features = self.view.features(piece, tile)
+        content = mx.array(0.0)
+        for tap, weight in self.aim.content_layers.items() if self._content else ():
+            error = total(mx.square(features[tap] - self._content[index][tap]))
+            content = content + weight * error / self._energy[tap]
+        tall, broad = tile.neighbors(piece)
+        smoothness = (variation(tall, 1) + variation(broad, 2)) / (self.view.height * self.view.width * 3)
+        return self.view.summaries(features, tile), content, smoothness
+
+    def _weigh(self, style: mx.array, content: mx.array, smoothness: mx.array) -> mx.array:
+        return style + self.aim.content_weight * content + self.aim.tv_weight * smoothness
+
+    def _all(self, x: mx.array) -> tuple[mx.array, mx.array]:
+        (tile,) = self.view.tiles
+        summaries, content, smoothness = self._near(tile.read(x), tile, 0)
+        style, similarity = self._distances(summaries)
+        loss = self._weigh(style, content, smoothness) + similarity
+        shown = content if self._content else similarity / (self.aim.content_weight or 1)
+        return loss, mx.stop_gradient(mx.stack([style, shown, smoothness]))
+
+    def _tiled(self, x: mx.array) -> tuple[mx.array, mx.array]:
+        pieces, content, smoothness = [], mx.array(0.0), mx.array(0.0)
+        for index, tile in enumerate(self.view.tiles):
+            summaries, near, differences = self._near(tile.read(x), tile, index)
+            pieces.append(summaries)
+            content, smoothness = content + near, smoothness + differences
+            mx.eval(pieces[-1], content, smoothness)
+
+        def distance(pieces: list[list[Summary]]) -> tuple[mx.array, mx.array, mx.array]:
+            style, similarity = self._distances(self.view.combine([self._keyed(piece) for piece in pieces]))
+            return style + similarity, style, similarity
+
+        # MLX differentiates through lists, not through dictionaries with tuples for keys.
+        listed = [list(piece.values()) for piece in pieces]
+        (_, style, similarity), slopes = mx.value_and_grad(distance)(listed)
+        mx.eval(style, similarity, slopes)
+        gradient = np.zeros(x.shape, np.float32)
+        for index, (tile, slope) in enumerate(zip(self.view.tiles, slopes, strict=True)):
+
+            def share(piece: mx.array, tile: Tile = tile, index: int = index, slope: list[Summary] = slope) -> mx.array:
+                summaries, near, differences = self._near(piece, tile, index)
+                sent = sum(
+                    total(found[name] * back[name])
+                    for found, back in zip(summaries.values(), slope, strict=True)
+                    for name in found
+                )
+                return sent + self.aim.content_weight * near + self.aim.tv_weight * differences
+
+            part = np.array(mx.grad(share)(tile.read(x)))
+            rows, columns = tile.rows, tile.columns
+            gradient[:, rows.wide_start : rows.wide_stop, columns.wide_start : columns.wide_stop] += part
+        loss = self._weigh(style, content, smoothness) + similarity
+        shown = content if self._content else similarity / (self.aim.content_weight or 1)
+        self._figures = mx.stack([style, shown, smoothness])
+        return loss, mx.array(gradient)
+
+    def _keyed(self, piece: list[Summary]) -> dict[Key, Summary]:
+        return dict(zip(self.view.keys, piece, strict=True))

@@ -1,0 +1,266 @@
+"""Neural style by optimization, coarse to fine: the picture itself is what is learned.
+
+Gatys, Ecker and Bethge 2016, at a ladder of sizes √2 apart (Gatys et al. 2017 go from coarse to fine to carry strokes
+up to large pictures): each scale starts from the one before, with the optimizer's state carried up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import artkit.device
+import mlx.core as mx
+import numpy as np
+
+from artkit.color import keep_luma, match_color
+from artkit.contract import DeviceError, Step, WrongCall
+from artkit.image import Picture, fit, resize
+from artkit.nets.features import FeatureNetwork, load_features
+from artkit.nets.losses import STYLE_LOSSES, SelfSimilarity
+from artkit.nets.optimizers import LBFGS, Adam, Optimizer
+from artkit.stylize.checkpoint import Checkpoint
+from artkit.stylize.objective import Aim, Objective
+from artkit.stylize.options import OptimizeOptions
+from artkit.stylize.regions import inside
+from artkit.stylize.tiling import bytes_per_pixel, reach
+
+PATIENCE = 8  # iterations over which a scale's progress is judged
+
+
+def ladder(size: int, smallest: int) -> list[int]:
+    """Longest edges from `smallest` up to `size`, √2 apart at most: ladder(512, 128) = [128, 181, 256, 362, 512]."""
+    if size <= smallest:
+        return [size]
+    rungs = math.ceil(2 * math.log2(size / smallest) - 1e-9)
+    return [round(size * (smallest / size) ** (1 - rung / rungs)) for rung in range(rungs + 1)]
+
+
+def iterations_at(size: int, options: OptimizeOptions) -> int:
+    """Smaller scales get more iterations, in proportion, up to five times as many: there they cost little."""
+    return round(options.iterations * min(5.0, options.size / size))
+
+
+def make_aim(options: OptimizeOptions, network: FeatureNetwork) -> Aim:
+    """Options to losses and weights; WrongCall when they name layers that the network lacks."""
+    defaults = network.architecture.style_layers, network.architecture.content_layers
+    layers = []
+    for kind, given, usual in zip(("style", "content"), (options.style_layers, options.content_layers), defaults, strict=True):
+        chosen = {tap: weight for tap, weight in (given or usual).items() if weight > 0}
+        if unknown := set(chosen) - set(network.taps):
+            missing = sorted(unknown)[0]
+            raise WrongCall(f'{kind} layer "{missing}" is not in network "{options.network}"; it has {", ".join(network.taps)}')
+        if not chosen:
+            raise WrongCall(f"every {kind} layer has weight 0; give one of them some weight")
+        whole = sum(chosen.values())
+        layers.append({tap: weight / whole for tap, weight in chosen.items()})
+    return Aim(
+        network,
+        STYLE_LOSSES[options.style_loss](),
+        SelfSimilarity() if options.content_loss == "self-similarity" else None,
+        layers[0],
+        layers[1],
+        options.content_weight,
+        options.tv_weight * options.strength,
+    )
+
+
+def make_optimizer(options: OptimizeOptions, history: int) -> Optimizer:
+    if options.optimizer == "adam":
+        return Adam(learning_rate=options.learning_rate, averaging=options.averaging)
+    return LBFGS(history=history, line_search=options.line_search)
+
+
+def resized(x: mx.array, height: int, width: int) -> mx.array:
+    """(1, H, W, 3) -> (1, height, width, 3)."""
+    return mx.array(resize(np.array(x), height, width))
+
+
+def style_weights(options: OptimizeOptions, styles: int) -> tuple[float, ...]:
+    """One weight a style; equal ones when none are given."""
+    if options.style_weight and len(options.style_weight) != styles:
+        raise WrongCall(f"{len(options.style_weight)} style weights for {styles} styles; give one for each")
+    return options.style_weight or (1.0,) * styles
+
+
+def plan_memory(options: OptimizeOptions, height: int, width: int, aim: Aim) -> tuple[int, float]:
+    """(L-BFGS history, bytes left for the network): what fits beside each other into the memory at hand.
+
+    History gives way before the tiles become smaller than they are useful; DeviceError when nothing helps.
+    """
+    budget = options.max_memory or artkit.device.memory_budget()
+    budget -= BASE_MEMORY
+    pixels = height * width
+    picture = pixels * 12  # one float32 picture
+    content = pixels * 4 * sum(CONTENT_CHANNELS / aim.network.architecture.geometry(tap)[0] ** 2 for tap in aim.content_layers)
+    _, halo = reach(aim.network.architecture, aim.taps)
+    least = min(pixels, (256 + 2 * halo) ** 2) * bytes_per_pixel(aim.network, aim.taps)
+    for history in range(options.history, 0, -1):
+        kept = make_optimizer(options, history).memory((1, height, width, 3)) + 4 * picture + content
+        if budget - kept >= least or (history == 1 and budget > kept):
+            return history, budget - kept
+        if options.optimizer == "adam":
+            break
+    need = (kept + least + BASE_MEMORY) / 1e9
+    raise DeviceError(
+        f"{max(height, width)} pixels need about {need:.1f} GB of memory, and {(budget + BASE_MEMORY) / 1e9:.1f} GB may be used; "
+        "choose a smaller --size, or --optimizer adam"
+    )
+
+
+BASE_MEMORY = 350e6  # Python, MLX, OpenCV and the network's weights
+CONTENT_CHANNELS = 512  # at most, of a content layer
+
+
+def optimize_steps(
+    photo: Picture,
+    styles: Sequence[Picture],
+    options: OptimizeOptions = OptimizeOptions(),
+    *,
+    masks: Sequence[np.ndarray] | None = None,
+    init: Picture | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> Iterator[Step]:
+    """Paint `photo` in the style of `styles`; a Step after every iteration, the last one with the finished picture.
+
+    masks: (H, W), 0..1, one a style, where in the photo it goes; where none does, the photo stays.
+    init: the picture to start from, when options.init names a file.
+    checkpoint: a file that the run is saved to as it goes, and that `resume` goes on from; the result is the same as
+    that of a run that was never interrupted. It is removed when the picture is finished.
+    Step.figures: size (of the scale), iteration, loss, style, content, tv.
+
+    WrongCall for options that do not fit together, WeightsError for a missing network, DeviceError when the picture
+    does not fit into the memory.
+    """
+    if not styles:
+        raise WrongCall("no style given; add --style with a picture file")
+    run = _Run(photo, list(styles), options, list(masks or ()), init)
+    if options.strength == 0:
+        yield Step(run.photo_at(options.size), 1, 1, {"size": options.size, "iteration": 0, "loss": 0.0})
+        return
+    yield from run.steps(Checkpoint(checkpoint, resume, run.fingerprint()))
+
+
+class _Run:
+    """One picture being made."""
+
+    def __init__(
+        self, photo: Picture, styles: list[Picture], options: OptimizeOptions, masks: list[np.ndarray], init: Picture | None
+    ) -> None:
+        if masks and len(masks) != len(styles):
+            raise WrongCall(f"{len(masks)} masks for {len(styles)} styles; give one for each")
+        self.photo, self.options, self.masks, self.init = photo, options, masks, init
+        self.weights = style_weights(options, len(styles))
+        if options.keep_color == "match":
+            styles = [Picture.of(match_color(style.pixels, photo.pixels), like=style) for style in styles]
+        self.styles = styles
+        self.aim = make_aim(options, load_features(options.network, options.pooling, options.padding))
+        self.sizes = ladder(options.size, min(options.min_size, options.size))
+        self.work = [max(1, math.prod(self.shape(size)) // 1000) for size in self.sizes]  # of one iteration
+
+    def fingerprint(self) -> str:
+        """What a checkpoint must come from to be gone on with: the same pictures, the same options."""
+        import hashlib
+
+        digest = hashlib.sha256(self.options.model_dump_json(exclude={"max_memory"}).encode())
+        arrays = [self.photo.pixels, *(style.pixels for style in self.styles), *self.masks]
+        for array in arrays + ([self.init.pixels] if self.init else []):
+            digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def shape(self, size: int) -> tuple[int, int]:
+        return fit(self.photo.height, self.photo.width, size)
+
+    def photo_at(self, size: int) -> mx.array:
+        return mx.array(np.clip(resize(self.photo.pixels, *self.shape(size)), 0, 1)[None])
+
+    def start(self) -> mx.array:
+        """The picture to begin with, at the smallest size."""
+        height, width = self.shape(self.sizes[0])
+        if self.options.init == "noise":
+            return mx.random.uniform(shape=(1, height, width, 3), key=mx.random.key(self.options.seed))
+        if self.options.init == "style":
+            return mx.array(resize(self.styles[0].pixels, height, width)[None])
+        if self.init is not None:
+            return mx.array(resize(self.init.pixels, height, width)[None])
+        if self.options.init != "content":
+            raise WrongCall(f'cannot start from "{self.options.init}"; it is content, noise, style or a picture file')
+        return self.photo_at(self.sizes[0])
+
+    def objective(self, size: int, memory: float) -> Objective:
+        height, width = self.shape(size)
+        styles = [
+            mx.array(resize(style.pixels, *fit(style.height, style.width, round(size * self.options.style_scale)))[None])
+            for style in self.styles
+        ]
+        masks = [resize(mask[..., None], height, width)[..., 0].clip(0, 1) for mask in self.masks]
+        return Objective(
+            self.aim,
+            self.photo_at(size),
+            styles,
+            self.weights,
+            strength=self.options.strength,
+            masks=masks,
+            memory=memory,
+        )
+
+    def steps(self, checkpoint: Checkpoint) -> Iterator[Step]:
+        plans = [plan_memory(self.options, *self.shape(size), self.aim) for size in self.sizes]
+        optimizer = make_optimizer(self.options, plans[0][0])
+        x, first, losses, figures = self.start(), 0, [], {}
+        if saved := checkpoint.load():
+            x, first, losses = saved.x, saved.scale, saved.losses
+            optimizer = make_optimizer(self.options, plans[first][0])
+            optimizer.load_state(saved.optimizer)
+        planned = [iterations_at(size, self.options) for size in self.sizes]
+        done = sum(n * w for n, w in zip(planned[:first], self.work, strict=False))
+        with checkpoint:
+            for scale in range(first, len(self.sizes)):
+                size = self.sizes[scale]
+                history, memory = plans[scale]
+                if scale > first or not saved:
+                    x, optimizer = self._carry(x, optimizer, size, history)
+                objective = self.objective(size, memory)
+                while len(losses) < planned[scale] and not self._settled(losses) and not optimizer.stalled:
+                    x, loss = optimizer.step(x, objective)
+                    losses.append(loss)
+                    checkpoint.offer(x, optimizer, scale, losses)
+                    total = done + sum(n * w for n, w in zip(planned[scale:], self.work[scale:], strict=True))
+                    figures = {"size": size, "iteration": len(losses), "loss": loss, **objective.figures}
+                    yield Step(optimizer.average(x), done + len(losses) * self.work[scale], total, figures)
+                done += len(losses) * self.work[scale]
+                planned[scale] = len(losses)
+                x, losses, optimizer.stalled = optimizer.average(x), [], False
+            yield Step(self.finished(x), done, done, figures)
+            checkpoint.finish()
+
+    def _carry(self, x: mx.array, optimizer: Optimizer, size: int, history: int) -> tuple[mx.array, Optimizer]:
+        """The picture and the optimizer's state at the next size."""
+        height, width = self.shape(size)
+        area = height * width / (x.shape[1] * x.shape[2])
+        if area == 1:
+            return x, optimizer
+        carried = make_optimizer(self.options, history)
+        carried.load_state(optimizer.resized(lambda a: resized(a, height, width), area).state())
+        return resized(x, height, width), carried
+
+    def _settled(self, losses: list[float]) -> bool:
+        """Whether the last iterations gained less than the tolerance each."""
+        if len(losses) <= PATIENCE or not self.options.tolerance:
+            return False
+        before, now = losses[-1 - PATIENCE], losses[-1]
+        return before - now < self.options.tolerance * PATIENCE * abs(before)
+
+    def finished(self, x: mx.array) -> mx.array:
+        """The picture to hand out: colors in range, the photo's where they are kept, the photo outside of all masks."""
+        pixels = np.clip(np.array(x[0]), 0, 1)
+        if self.options.keep_color == "luma" or self.masks:
+            photo = np.array(self.photo_at(self.options.size)[0])
+            if self.options.keep_color == "luma":
+                pixels = keep_luma(pixels, photo)
+            if self.masks:
+                masks = [resize(mask[..., None], *pixels.shape[:2])[..., 0].clip(0, 1) for mask in self.masks]
+                pixels = inside(pixels, photo, masks)
+        return mx.array(pixels[None])

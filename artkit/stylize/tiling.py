@@ -1,0 +1,112 @@
+"""Tiles with halos: a picture seen piece by piece, exactly as it would be seen whole.
+
+Every tile has a core, which is its own, and a halo as wide as the network's reach, so that the features over the core
+are those of the whole picture. Cores begin at multiples of the network's stride, so that pooling falls alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import mlx.core as mx
+
+from artkit.nets.features import Architecture, Conv, FeatureNetwork, Pool
+
+# Bytes that a forward and backward pass takes at its peak, for each float32 activation kept (measured on a CPU).
+BYTES_PER_ACTIVATION = 18.0
+UNIT = 128  # pixels; cores are multiples of it
+
+
+@dataclass(frozen=True)
+class Span:
+    """Pixels start..stop of one edge that are a tile's own, and the wider from..to that it reads."""
+
+    start: int
+    stop: int
+    wide_start: int
+    wide_stop: int
+    last: bool
+
+    def at(self, stride: int, length: int) -> slice:
+        """The core within a feature map of the wide span: `length` positions, `stride` pixels apart."""
+        first = (self.start - self.wide_start) // stride
+        return slice(first, length if self.last else first + (self.stop - self.start) // stride)
+
+    def over(self, stride: int, length: int) -> slice:
+        """The core within a feature map of the whole picture, `length` positions long."""
+        return slice(self.start // stride, length if self.last else self.stop // stride)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A piece of a picture: rows and columns."""
+
+    rows: Span
+    columns: Span
+
+    def read(self, x: mx.array) -> mx.array:
+        """The piece with its halo, out of (1, H, W, C)."""
+        return x[:, self.rows.wide_start : self.rows.wide_stop, self.columns.wide_start : self.columns.wide_stop]
+
+    def core(self, features: mx.array, stride: int) -> mx.array:
+        """The tile's own part of features computed from `read`."""
+        return features[:, self.rows.at(stride, features.shape[1]), self.columns.at(stride, features.shape[2])]
+
+    def own(self, whole: mx.array, stride: int) -> mx.array:
+        """The tile's own part of a feature map of the whole picture."""
+        return whole[:, self.rows.over(stride, whole.shape[1]), self.columns.over(stride, whole.shape[2])]
+
+    def neighbors(self, piece: mx.array) -> tuple[mx.array, mx.array]:
+        """The core with the row below it, and the core with the column to its right, where there are any."""
+        rows, columns = self.rows.at(1, piece.shape[1]), self.columns.at(1, piece.shape[2])
+        return piece[:, rows.start : rows.stop + 1, columns], piece[:, rows, columns.start : columns.stop + 1]
+
+
+def _spans(length: int, core: int, halo: int) -> list[Span]:
+    starts = list(range(0, length, core)) if core else [0]
+    if len(starts) > 1 and length - starts[-1] < UNIT:  # a sliver may have no position of its own in a deep layer
+        starts.pop()
+    stops = [*starts[1:], length]
+    return [
+        Span(start, stop, max(0, start - halo), min(length, stop + halo), stop == length)
+        for start, stop in zip(starts, stops, strict=True)
+    ]
+
+
+def tiles(height: int, width: int, core: int, halo: int) -> list[Tile]:
+    """The picture cut into cores of `core` pixels an edge (0: whole), read with `halo` pixels around."""
+    return [Tile(rows, columns) for rows in _spans(height, core, halo) for columns in _spans(width, core, halo)]
+
+
+def reach(architecture: Architecture, taps: Iterable[str]) -> tuple[int, int]:
+    """(grid, halo) that tiles for these taps need: pixels that cores are multiples of, and the width of the halo."""
+    strides, reaches = zip(*(architecture.geometry(tap) for tap in taps), strict=True)
+    grid = max(strides)
+    return grid, math.ceil(max(reaches) / grid) * grid
+
+
+def bytes_per_pixel(network: FeatureNetwork, taps: Iterable[str]) -> float:
+    """Memory for a forward and backward pass down to the deepest of `taps`, per pixel."""
+    wanted, activations, stride = set(taps), 3.0, 1
+    for layer in network.architecture.layers:
+        if isinstance(layer, Pool):
+            stride *= 2
+        elif isinstance(layer, Conv):
+            stride *= layer.stride
+            activations += layer.channels / stride**2
+            if layer.tap in wanted:
+                activations += network.architecture.readouts.get(layer.tap, 0) / stride**2
+                wanted.remove(layer.tap)
+        if not wanted:
+            break
+    return activations * BYTES_PER_ACTIVATION
+
+
+def core_size(height: int, width: int, unit: int, halo: int, per_pixel: float, memory: float) -> int:
+    """The largest core, a multiple of `unit`, whose tile fits into `memory` bytes; 0 where the whole picture does."""
+    if height * width * per_pixel <= memory:
+        return 0
+    edge = math.sqrt(memory / per_pixel) - 2 * halo
+    return max(unit, int(edge // unit) * unit)

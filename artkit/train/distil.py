@@ -1,0 +1,291 @@
+"""Distillation of the compact feature network from a VGG-19 teacher.
+
+The student learns the teacher's features at each tap, in coordinates along the principal axes of those features,
+and it learns to be optimized through: half of every batch are pictures that the student's own gradients are
+painting just then, and on those its gradient has to point where the teacher's points. Without them an optimizer
+finds pictures that please the student and not the teacher.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+import mlx.core as mx
+import mlx.optimizers
+import numpy as np
+from mlx.utils import tree_map
+from pydantic import Field
+
+from artkit.contract import Options
+from artkit.nets.features import COMPACT, FeatureNetwork
+from artkit.nets.statistics import gram
+from artkit.train.data import Crops
+from artkit.train.teacher import TAPS, Teacher
+
+Weights = dict[str, mx.array]
+Features = Mapping[str, mx.array]
+
+
+class DistilOptions(Options):
+    """How long and on what to distil."""
+
+    steps: int = Field(16000, ge=1, description="Training steps")
+    minutes: float = Field(0, ge=0, description="Stop the schedule after so many minutes instead (0: by steps)")
+    batch: int = Field(8, ge=1, description="Fresh crops a step")
+    pool: int = Field(8, ge=1, description="Pictures being painted, trained on beside the fresh crops")
+    crop: int = Field(256, ge=32, multiple_of=16, description="Edge of a crop, pixels")
+    learning_rate: float = Field(2e-3, gt=0, description="Adam's step at its highest")
+    gram_weight: float = Field(0.5, ge=0, description="Weight of the Gram error beside the feature error")
+    gradient_weight: float = Field(0.5, ge=0, description="Weight of the angle between student's and teacher's gradient")
+    content_weight: float = Field(0.15, ge=0, description="Content weight of the pictures being painted")
+    averaging: float = Field(0.999, ge=0, lt=1, description="Decay of the average over the weights")
+    seed: int = Field(0, ge=0, description="Seed of weights, crops and paintings")
+
+
+def initial_weights(key: mx.array) -> Weights:
+    """Fresh weights (He et al. 2015), every tensor of `COMPACT`, float32."""
+    weights = {}
+    for name, shape in COMPACT.shapes().items():
+        key, draw = mx.random.split(key)
+        gain = 1.0 if "readout" in name else 2.0
+        fan_in = math.prod(shape[1:])
+        weights[name] = mx.random.normal(shape, key=draw) * math.sqrt(gain / fan_in) if len(shape) > 1 else mx.zeros(shape)
+    return weights
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The teacher's features in coordinates of their own: the principal axes at each tap, scaled to unit energy."""
+
+    directions: Mapping[str, mx.array]  # tap -> (teacher's channels, student's channels), orthonormal
+    scale: Mapping[str, float]  # tap -> one over the root mean square of the features' length
+
+    def project(self, features: Features) -> dict[str, mx.array]:
+        """{tap: (B, H, W, C)} -> {tap: (B, H, W, c)}."""
+        return {tap: (f @ self.directions[tap]) * self.scale[tap] for tap, f in features.items()}
+
+    def lift(self, features: Features) -> dict[str, mx.array]:
+        """Back to the teacher's channels."""
+        return {tap: (f / self.scale[tap]) @ self.directions[tap].T for tap, f in features.items()}
+
+    def tensors(self) -> Weights:
+        """As named tensors, for a file."""
+        return {f"{tap}.axes": self.directions[tap] / self.scale[tap] for tap in self.directions}
+
+    @classmethod
+    def from_tensors(cls, tensors: Weights) -> Axes:
+        directions, scale = {}, {}
+        for tap in TAPS:
+            axes = tensors[f"{tap}.axes"].astype(mx.float32)
+            length = mx.sqrt(mx.square(axes).sum(axis=0).mean()).item()
+            directions[tap], scale[tap] = axes / length, 1 / length
+        return cls(directions, scale)
+
+
+def principal_axes(teacher: Teacher, crops: np.ndarray) -> Axes:
+    """Eigenvectors of the teacher's uncentered second moments over `crops`, (N, S, S, 3), largest first."""
+    moments: dict[str, np.ndarray] = {}
+    for start in range(0, len(crops), 8):
+        features = teacher(mx.array(crops[start : start + 8]))
+        for tap, f in features.items():
+            moments[tap] = moments.get(tap, 0) + np.array(gram(f).sum(axis=0), np.float64)
+    directions, scale = {}, {}
+    for tap, moment in moments.items():
+        values, vectors = np.linalg.eigh(moment / len(crops))
+        directions[tap] = mx.array(vectors[:, ::-1][:, : COMPACT.readouts[tap]].astype(np.float32))
+        scale[tap] = float(1 / np.sqrt(values.sum()))
+    return Axes(directions, scale)
+
+
+def normalized_error(found: mx.array, wanted: mx.array) -> mx.array:
+    """Squared error over the energy of `wanted`, picture by picture: (B, …) twice -> (B,)."""
+    axes = tuple(range(1, wanted.ndim))
+    return mx.square(found - wanted).sum(axis=axes) / (mx.square(wanted).sum(axis=axes) + 1e-6)
+
+
+def painting_loss(features: Features, grams: Mapping[str, mx.array], content: mx.array, content_weight: mx.array) -> mx.array:
+    """What a picture being painted descends, (B,): style as five Gram errors, content at relu4_1, all normalized."""
+    style = sum(normalized_error(gram(features[tap]), grams[tap]) for tap in TAPS)
+    return style + content_weight * normalized_error(features["relu4_1"], content)  # type: ignore[return-value]
+
+
+class Pool:
+    """Pictures being painted by the student: photo or noise at first, moved along the student's gradient by Adam.
+
+    Each has a painting whose Grams it is after and a photo whose content it keeps, both as the teacher sees them,
+    and is replaced by a new one after 20 to 200 steps.
+    """
+
+    def __init__(self, options: DistilOptions, teacher: Teacher, axes: Axes, photos: Crops, paintings: Crops) -> None:
+        self.options, self.teacher, self.axes = options, teacher, axes
+        self.photos, self.paintings = photos, paintings
+        self.rng = np.random.default_rng(options.seed + 1)
+        n, s = options.pool, options.crop
+        self.image = mx.zeros((n, s, s, 3))
+        self.first, self.second = mx.zeros_like(self.image), mx.zeros_like(self.image)
+        self.age, self.life = np.zeros(n), np.zeros(n)
+        self.rate, self.content_weight = np.zeros(n, np.float32), np.zeros(n, np.float32)
+        self.grams: dict[str, mx.array] = {}
+        self.content = mx.array(0.0)
+        self._renew(np.arange(n))
+        self.age = self.rng.uniform(0, self.life).round()  # so that not all are young at once
+
+    def _renew(self, slots: np.ndarray) -> None:
+        """New pictures, all slots computed alike so that shapes stay few; only `slots` are taken over."""
+        n, s, rng = self.options.pool, self.options.crop, self.rng
+        photo = self.photos.draw(rng, n, s)
+        start = photo.copy()
+        for slot in slots:
+            if rng.random() < 0.3:
+                start[slot] = rng.uniform(0, 1, (s, s, 3))
+            self.life[slot], self.age[slot] = rng.integers(20, 200), 0
+            self.rate[slot] = np.exp(rng.uniform(np.log(0.005), np.log(0.05)))
+            self.content_weight[slot] = self.options.content_weight * np.exp(rng.normal(0, 1))
+        painted = self.axes.project(self.teacher(mx.array(self.paintings.draw(rng, n, s))))
+        content = self.axes.project(self.teacher(mx.array(photo), ["relu4_1"]))["relu4_1"]
+        chosen = np.zeros(n, bool)
+        chosen[slots] = True
+
+        def take(new: mx.array, old: mx.array) -> mx.array:
+            return mx.where(mx.array(chosen).reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        grams = {tap: gram(f) for tap, f in painted.items()}
+        self.grams = {tap: take(g, self.grams[tap]) for tap, g in grams.items()} if self.grams else grams
+        self.content = take(content, self.content) if self.content.ndim else content
+        self.image = take(mx.array(start), self.image)
+        self.first, self.second = take(mx.zeros_like(self.image), self.first), take(mx.zeros_like(self.image), self.second)
+        mx.eval(self.grams, self.content, self.image, self.first, self.second)
+
+    def move(self, gradient: mx.array) -> None:
+        """One step of Adam (Kingma and Ba 2015) for each picture, then new pictures for those that are done."""
+        self.age += 1
+        age = mx.array(self.age.astype(np.float32)).reshape(-1, 1, 1, 1)
+        self.first = 0.9 * self.first + 0.1 * gradient
+        self.second = 0.99 * self.second + 0.01 * mx.square(gradient)
+        first, second = self.first / (1 - mx.power(0.9, age)), self.second / (1 - mx.power(0.99, age))
+        rate = mx.array(self.rate).reshape(-1, 1, 1, 1)
+        self.image = mx.clip(self.image - rate * first / (mx.sqrt(second) + 1e-12), -0.1, 1.1)
+        if len(done := np.flatnonzero(self.age >= self.life)):
+            self._renew(done)
+
+
+def student_loss(
+    weights: Weights, fresh: mx.array, pool: Pool, targets: Features, teacher_gradient: mx.array, options: DistilOptions
+) -> tuple[mx.array, mx.array, mx.array, mx.array, mx.array]:
+    """(loss, feature error, Gram error, gradient's angle, the student's gradient on the pool)."""
+    network = FeatureNetwork(COMPACT, weights, preprocessing="centered")
+    content_weight = mx.array(pool.content_weight)
+
+    def painting(x: mx.array) -> tuple[mx.array, dict[str, mx.array]]:
+        features = network(x, TAPS)
+        return painting_loss(features, pool.grams, pool.content, content_weight).sum(), features
+
+    (_, painted), gradient = mx.value_and_grad(painting)(pool.image)
+    found = network(fresh, TAPS)
+    found = {tap: mx.concatenate([found[tap], painted[tap]]) for tap in TAPS}
+    feature = sum(normalized_error(found[tap], targets[tap]).mean() for tap in TAPS) / len(TAPS)
+    grams = sum(normalized_error(gram(found[tap]), gram(targets[tap])).mean() for tap in TAPS) / len(TAPS)
+    product = (gradient * teacher_gradient).sum(axis=(1, 2, 3))
+    lengths = mx.sqrt(mx.square(gradient).sum(axis=(1, 2, 3)) * mx.square(teacher_gradient).sum(axis=(1, 2, 3)) + 1e-20)
+    angle = (1 - product / lengths).mean()
+    loss = feature + options.gram_weight * grams + options.gradient_weight * angle  # type: ignore[operator]
+    return loss, feature, grams, angle, mx.stop_gradient(gradient)  # type: ignore[return-value]
+
+
+def noisy(crops: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A third of the crops with noise of up to a fifth of the range: optimizers start and wander there."""
+    for crop in crops:
+        if rng.random() < 1 / 3:
+            crop += rng.normal(0, 1, crop.shape).astype(np.float32) * rng.uniform(0, 0.2)
+    return crops
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step of the training: its number, how much of the schedule is done (0..1), its figures, the averaged weights."""
+
+    step: int
+    done: float
+    figures: Mapping[str, float]
+    weights: Weights
+
+
+def distil_steps(
+    photos: Path, paintings: list[Path], teacher_weights: Path, options: DistilOptions = DistilOptions()
+) -> Iterator[tuple[Progress, Axes]]:
+    """Train a compact network; yields after every step, figures filled in every 20th.
+
+    photos, paintings: folders of pictures. teacher_weights: the folder of the teacher's two files.
+    """
+    rng = np.random.default_rng(options.seed)
+    teacher = Teacher(teacher_weights)
+    photo_crops, painting_crops = Crops(photos), Crops(*paintings)
+
+    def fresh_crops() -> np.ndarray:
+        some = max(1, options.batch * 3 // 8)
+        drawn = [photo_crops.draw(rng, options.batch - some, options.crop), painting_crops.draw(rng, some, options.crop)]
+        return noisy(np.concatenate(drawn), rng)
+
+    axes = principal_axes(teacher, np.concatenate([fresh_crops() for _ in range(48)]))
+    mx.eval(axes.directions)
+    pool = Pool(options, teacher, axes, photo_crops, painting_crops)
+    weights = initial_weights(mx.random.key(options.seed))
+    average = dict(weights)
+    adam = mlx.optimizers.Adam(options.learning_rate, betas=[0.9, 0.99])
+    adam.init(weights)
+    loss_and_gradient = mx.value_and_grad(student_loss)
+    content_weight = None
+    start = time.monotonic()
+
+    def teacher_painting(x: mx.array) -> tuple[mx.array, dict[str, mx.array]]:
+        features = axes.project(teacher(x))
+        return painting_loss(features, pool.grams, pool.content, content_weight).sum(), features  # type: ignore[arg-type]
+
+    step = 0
+    reader = ThreadPoolExecutor(1)  # crops for the next step are cut while the GPU works on this one
+    upcoming = reader.submit(fresh_crops)
+    while True:
+        done = (time.monotonic() - start) / (60 * options.minutes) if options.minutes else step / options.steps
+        if done >= 1:
+            reader.shutdown()
+            return
+        warm = min(1.0, (step + 1) / 200)
+        adam.learning_rate = mx.array(options.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done)))
+        fresh, upcoming = mx.array(upcoming.result()), reader.submit(fresh_crops)
+        content_weight = mx.array(pool.content_weight)
+        (_, painted), teacher_gradient = mx.value_and_grad(teacher_painting)(pool.image)
+        seen = axes.project(teacher(fresh))
+        targets = {tap: mx.concatenate([seen[tap], painted[tap]]) for tap in TAPS}
+        mx.eval(targets, teacher_gradient)
+        (loss, feature, grams, angle, gradient), slope = loss_and_gradient(
+            weights, fresh, pool, targets, teacher_gradient, options
+        )
+        slope, _ = mlx.optimizers.clip_grad_norm(slope, 1.0)
+        weights = adam.apply_gradients(slope, weights)
+        decay = min(options.averaging, (step + 1) / (step + 10))
+        average = tree_map(lambda a, w, d=decay: d * a + (1 - d) * w, average, weights)
+        mx.eval(weights, average, adam.state, loss, feature, grams, angle, gradient)
+        pool.move(gradient)
+        mx.eval(pool.image, pool.first, pool.second)
+        step += 1
+        figures = {}
+        if step % 20 == 0:
+            names = ("loss", "feature", "gram", "angle")
+            figures = dict(zip(names, (v.item() for v in (loss, feature, grams, angle)), strict=True))
+            figures["rate"] = step / (time.monotonic() - start)
+        yield Progress(step, done, figures, average), axes
+
+
+def save_compact(path: Path, weights: Weights, axes: Axes, options: DistilOptions) -> None:
+    """Weights and axes in float16, what they are in the metadata; written whole or not at all."""
+    tensors = {name: mx.contiguous(tensor.astype(mx.float16)) for name, tensor in (weights | axes.tensors()).items()}
+    metadata = {"network": COMPACT.name, "preprocessing": "centered", "training": options.model_dump_json()}
+    part = path.with_name(f"{path.stem}.part.safetensors")
+    mx.save_safetensors(str(part), tensors, metadata)
+    part.replace(path)
