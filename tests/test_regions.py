@@ -15,7 +15,7 @@ from artkit.stylize.regions import color_regions, inside, load_masks, shrink_mas
 
 
 def drawing(background: Any, *shapes: tuple[tuple[int, int, int, int], Any], size: tuple[int, int] = (160, 120)) -> Any:
-    """A (width, height) picture of flat rectangles, at four times the size and then shrunk: soft edges."""
+    """A (width, height) picture of flat ellipses, at four times the size and then shrunk: soft edges."""
     image = Image.new("RGB", (size[0] * 4, size[1] * 4), background)
     pen = ImageDraw.Draw(image)
     for box, color in shapes:
@@ -172,9 +172,12 @@ def test_the_wrong_number_of_colors_is_said_with_the_colors() -> None:
         load_masks([drawing(SKY)], 2, 120, 160)
 
 
-def test_a_photo_is_no_mask(rng: np.random.Generator, shared: Path) -> None:
+def test_noise_is_no_mask(rng: np.random.Generator) -> None:
     with pytest.raises(PictureError, match=r"has 0 flat colors .none. for 2 styles"):
         load_masks([rng.random((40, 60, 3))], 2, 40, 60)
+
+
+def test_a_photo_is_no_mask(shared: Path) -> None:
     photo = load(shared / "data/photos/samples/tubingen.jpg").resized(400)
     with pytest.raises(PictureError, match=r"has \d+ flat colors \(.*…\) for 2 styles"):
         load_masks([photo], 2, photo.height, photo.width)

@@ -22,6 +22,7 @@ _SAME = 0.12  # colors closer than this (of √3, black to white) are one: JPEG 
 _FLAT = 0.06  # largest step between neighbors inside an area of one color
 _SMALLEST = 1e-3  # share of the picture below which a color is a smudge
 _LINES = 64  # lines of the page in which colors are met
+_ENOUGH = 500_000  # pixels to find the colors from
 _MOST = 100  # colors; with more it is a photo
 _BLACK = 0.1  # brightest channel of a color that means "no style"
 
@@ -77,20 +78,22 @@ def color_regions(picture: Picture) -> list[Region]:
     """
     import cv2
 
-    pixels = picture.pixels
-    opaque = np.ones(pixels.shape[:2], bool) if picture.alpha is None else picture.alpha >= 0.5
+    levels = (picture.pixels * 255 + 0.5).astype(np.uint8)
+    opaque = np.ones(levels.shape[:2], bool) if picture.alpha is None else picture.alpha >= 0.5
     kernel = np.ones((3, 3), np.uint8)
-    step = (cv2.dilate(pixels, kernel) - cv2.erode(pixels, kernel)).max(axis=2)
-    flat = (step < _FLAT) & opaque
-    colors = _flat_colors(pixels[flat], opaque.sum() * _SMALLEST)
+    step = cv2.dilate(levels, kernel) - cv2.erode(levels, kernel)
+    flat = (cv2.max(cv2.max(step[..., 0], step[..., 1]), step[..., 2]) < _FLAT * 255) & opaque
+    thinned = levels[flat][:: max(1, flat.sum() // _ENOUGH)].astype(np.float32) / 255
+    colors = _flat_colors(thinned, opaque.sum() * _SMALLEST * len(thinned) / max(1, flat.sum()))
     if not colors:
         return []
-    labels, nearest_color = np.zeros(pixels.shape[:2], np.uint8), np.full(pixels.shape[:2], np.inf, np.float32)
-    for i, color in enumerate(colors):
-        distance = ((pixels - color) ** 2).sum(axis=2)
-        labels[distance < nearest_color] = i
-        nearest_color = np.minimum(nearest_color, distance)
-    sure = flat & (nearest_color < _SAME**2)
+    # a table over 64 levels a channel of the nearest color and its distance, looked up for every pixel
+    table = (np.indices((64, 64, 64)).reshape(3, -1).T * 4 + 1.5) / 255
+    distances = np.stack([((table - color) ** 2).sum(axis=1) for color in colors])
+    red, green, blue = (levels[..., c].astype(np.int32) >> 2 for c in range(3))
+    bins = (red * 64 + green) * 64 + blue
+    labels = distances.argmin(axis=0).astype(np.uint8)[bins]
+    sure = flat & (distances.min(axis=0) < _SAME**2)[bins]
     _, nearest = cv2.distanceTransformWithLabels(
         (~sure).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
