@@ -248,13 +248,13 @@ def test_existing_files_stay(run: Run) -> None:
 
 
 def stop_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The optimizer is hit by Ctrl-C in its iteration `count + 1`."""
+    """The optimizer is hit by Ctrl-C after `count` iterations."""
 
     def stopping(*args: Any, **more: Any) -> Iterator[Step]:
-        for n, step in enumerate(mixing_steps(*args, **more)):
-            if n == count:
-                raise KeyboardInterrupt
-            yield step
+        steps = mixing_steps(*args, **more)
+        for _ in range(count):
+            yield next(steps)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(prepare, "optimize_steps", stopping)
 
