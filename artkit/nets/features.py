@@ -14,7 +14,7 @@ from typing import Literal
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
 import mlx.core as mx
 
-from artkit import weights
+from artkit import vgg, weights
 from artkit.contract import WeightsError, WrongCall
 from artkit.nets.layers import Padding, conv2d, pool
 
@@ -95,17 +95,18 @@ class Architecture:
         return shapes
 
 
-def _vgg(name: str, convolutions: tuple[int, ...]) -> Architecture:
+def _vgg(table: vgg.Architecture) -> Architecture:
     layers: list[Conv | Pool] = []
-    for block, (count, channels) in enumerate(zip(convolutions, (64, 128, 256, 512, 512), strict=True), start=1):
-        layers += [Pool()] if block > 1 else []
-        layers += [Conv(f"conv{block}_{n}", channels, f"relu{block}_{n}") for n in range(1, count + 1)]
+    for name, (channels, _) in table.convolutions().items():
+        if name.endswith("_1") and layers:
+            layers.append(Pool())
+        layers.append(Conv(name, channels, name.replace("conv", "relu")))
     style = {f"relu{block}_1": 1.0 for block in range(1, 6)}
-    return Architecture(name, tuple(layers), style, {"relu4_2": 1.0})
+    return Architecture(table.name, tuple(layers), style, {"relu4_2": 1.0})
 
 
-VGG16 = _vgg("vgg16", (2, 2, 3, 3, 3))
-VGG19 = _vgg("vgg19", (2, 2, 4, 4, 4))
+VGG16 = _vgg(vgg.VGG16)
+VGG19 = _vgg(vgg.VGG19)
 
 # Steps of two are 4×4 convolutions: a kernel that is a multiple of its stride lets no checkerboard into gradients.
 COMPACT = Architecture(

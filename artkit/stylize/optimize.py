@@ -14,7 +14,7 @@ import artkit.device
 import mlx.core as mx
 import numpy as np
 
-from artkit.color import keep_luma, match_color
+from artkit.color import keep_luma, match_color, match_luma
 from artkit.contract import DeviceError, Step, WrongCall
 from artkit.image import Picture, fit, resize
 from artkit.nets.features import FeatureNetwork, load_features
@@ -153,9 +153,8 @@ class _Run:
             raise WrongCall(f"{len(masks)} masks for {len(styles)} styles; give one for each")
         self.photo, self.options, self.masks, self.init = photo, options, masks, init
         self.weights = style_weights(options, len(styles))
-        if options.keep_color == "match":
-            styles = [Picture.of(match_color(style.pixels, photo.pixels), like=style) for style in styles]
-        self.styles = styles
+        recolor = {"match": match_color, "luma": match_luma}.get(options.keep_color)
+        self.styles = [Picture.of(recolor(s.pixels, photo.pixels), like=s) for s in styles] if recolor else styles
         self.aim = make_aim(options, load_features(options.network, options.pooling, options.padding))
         self.sizes = ladder(options.size, min(options.min_size, options.size))
         self.work = [max(1, math.prod(self.shape(size)) // 1000) for size in self.sizes]  # of one iteration

@@ -22,6 +22,7 @@ import numpy as np
 from mlx.utils import tree_map
 from pydantic import Field
 
+from artkit import checkpoint
 from artkit.contract import Options
 from artkit.nets.features import COMPACT, FeatureNetwork
 from artkit.nets.statistics import gram
@@ -284,8 +285,6 @@ def distil_steps(
 
 def save_compact(path: Path, weights: Weights, axes: Axes, options: DistilOptions) -> None:
     """Weights and axes in float16, what they are in the metadata; written whole or not at all."""
-    tensors = {name: mx.contiguous(tensor.astype(mx.float16)) for name, tensor in (weights | axes.tensors()).items()}
-    metadata = {"network": COMPACT.name, "preprocessing": "centered", "training": options.model_dump_json()}
-    part = path.with_name(f"{path.stem}.part.safetensors")
-    mx.save_safetensors(str(part), tensors, metadata)
-    part.replace(path)
+    tensors = {name: np.array(tensor.astype(mx.float16)) for name, tensor in (weights | axes.tensors()).items()}
+    training = options.model_dump_json()
+    checkpoint.write(path, tensors, {"network": COMPACT.name, "preprocessing": "centered", "training": training})

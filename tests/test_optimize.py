@@ -1,0 +1,186 @@
+import itertools
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from artkit.contract import DeviceError, PictureError, WrongCall
+from artkit.image import Picture
+from artkit.nets.features import load_features
+from artkit.stylize.optimize import iterations_at, ladder, make_aim, optimize_steps, plan_memory
+from artkit.stylize.options import OptimizeOptions
+
+QUICK = {"size": 64, "min_size": 46, "iterations": 3}
+
+
+def drawn(height: int, width: int, seed: int) -> Picture:
+    """Something to look at: waves of color, different for every seed."""
+    y, x = np.mgrid[:height, :width].astype(np.float32) / 8
+    phases = np.random.default_rng(seed).uniform(0, 6, (3, 3))
+    waves = [np.sin(a * 0.4 * x + b) * np.cos(c * 0.3 * y + a) for a, b, c in phases]
+    return Picture.of((np.stack(waves, axis=-1) * 0.5 + 0.5).astype(np.float32))
+
+
+PHOTO, STYLE = drawn(48, 64, 1), drawn(60, 50, 2)
+
+
+def options(**changes: object) -> OptimizeOptions:
+    return OptimizeOptions.checked({**QUICK, **changes})
+
+
+def result(**changes: object) -> np.ndarray:
+    *_, last = optimize_steps(PHOTO, [STYLE], options(**changes))
+    return np.array(last.image)
+
+
+def test_steps_show_the_way_and_end_with_the_picture():
+    steps = list(optimize_steps(PHOTO, [STYLE], options()))
+    assert steps[-1].image.shape == (1, 48, 64, 3)
+    assert steps[-1].done == steps[-1].total
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    assert {step.figures["size"] for step in steps} == {46, 64}
+    assert {"size", "iteration", "loss", "style", "content", "tv"} <= set(steps[0].figures)
+    assert 0 <= np.array(steps[-1].image).min() <= np.array(steps[-1].image).max() <= 1
+    for _, scale in itertools.groupby(steps[:-1], key=lambda step: step.figures["size"]):
+        losses = [step.figures["loss"] for step in scale]
+        assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam"}, {"init": "noise", "seed": 3}], ids=["lbfgs", "adam", "noise"])
+def test_the_same_call_gives_the_same_picture(changes: dict[str, object]):
+    assert np.array_equal(result(**changes), result(**changes))
+
+
+def test_a_seed_gives_another_picture_from_noise():
+    assert not np.array_equal(result(init="noise", seed=1), result(init="noise", seed=2))
+
+
+def test_strength_zero_is_the_photo_and_more_goes_further_away():
+    photo = np.array(PHOTO.resized(64).array())
+    moved = [np.abs(result(strength=strength) - photo).mean() for strength in (0, 0.3, 1)]
+    assert moved[0] == 0
+    assert 0 < moved[1] < moved[2]
+
+
+def test_content_weight_keeps_to_the_photo():
+    photo = np.array(PHOTO.resized(64).array())
+    near, far = (np.abs(result(content_weight=weight) - photo).mean() for weight in (100, 0))
+    assert near < far
+
+
+def test_keeping_luma_colors_keeps_the_chroma_of_the_photo():
+    colors, photo = result(keep_color="luma")[0], np.array(PHOTO.resized(64).array())[0]
+    chroma = [pixels - (pixels @ np.array([0.299, 0.587, 0.114]))[..., None] for pixels in (colors, photo)]
+    assert np.corrcoef(chroma[0].ravel(), chroma[1].ravel())[0, 1] > 0.9
+
+
+def test_outside_of_a_mask_the_photo_stays():
+    mask = np.zeros((48, 64), np.float32)
+    mask[:, :32] = 1
+    *_, last = optimize_steps(PHOTO, [STYLE], options(), masks=[mask])
+    moved = np.abs(np.array(last.image) - np.array(PHOTO.resized(64).array()))[0].mean(axis=2)
+    assert moved[:, 34:].max() < 1e-6
+    assert moved[:, :30].mean() > 0.01
+
+
+def test_starting_points():
+    black = Picture.of(np.zeros((48, 64, 3), np.float32))
+    first = {}
+    for init, picture in (("content", None), ("noise", None), ("style", None), ("black.png", black)):
+        steps = optimize_steps(PHOTO, [STYLE], options(init=init, iterations=1, min_size=64), init=picture)
+        first[init] = np.array(next(iter(steps)).image)
+    pairs = itertools.combinations(first.values(), 2)
+    assert all(np.abs(a - b).mean() > 0.01 for a, b in pairs)
+    with pytest.raises(WrongCall, match='cannot start from "sky"'):
+        list(optimize_steps(PHOTO, [STYLE], options(init="sky")))
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "adam"])
+def test_a_run_broken_off_anywhere_goes_on_to_the_same_picture(tmp_path: Path, name: str):
+    chosen, file = options(optimizer=name), tmp_path / "out.png.resume"
+    whole = [np.array(step.image) for step in optimize_steps(PHOTO, [STYLE], chosen)]
+    for stop in (3, len(whole) // 2, len(whole) - 1):
+        steps = optimize_steps(PHOTO, [STYLE], chosen, checkpoint=file)
+        list(itertools.islice(steps, stop))
+        steps.close()  # type: ignore[attr-defined]
+        assert file.exists()
+        *_, last = optimize_steps(PHOTO, [STYLE], chosen, checkpoint=file, resume=True)
+        assert np.array_equal(np.array(last.image), whole[-1])
+        assert not file.exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
+    file = tmp_path / "out.png.resume"
+    steps = optimize_steps(PHOTO, [STYLE], options(), checkpoint=file)
+    next(iter(steps))
+    steps.close()  # type: ignore[attr-defined]
+    with pytest.raises(WrongCall, match="from other pictures or options"):
+        list(optimize_steps(PHOTO, [STYLE], options(tv_weight=9), checkpoint=file, resume=True))
+    file.write_bytes(b"not a checkpoint")
+    with pytest.raises(PictureError, match="damaged"):
+        list(optimize_steps(PHOTO, [STYLE], options(), checkpoint=file, resume=True))
+
+
+def test_stops_early_when_nothing_moves():
+    steps = list(optimize_steps(PHOTO, [PHOTO], options(iterations=400, min_size=64, tolerance=0.01)))
+    assert steps[-1].figures["iteration"] < 400
+
+
+def test_memory_is_obeyed_or_refused():
+    aim = make_aim(options(), load_features("compact"))
+    history, left = plan_memory(OptimizeOptions(size=4096, max_memory="4GB"), 3072, 4096, aim)  # type: ignore[arg-type]
+    assert history < 10
+    assert 0 < left < 4e9
+    with pytest.raises(DeviceError, match="need about"):
+        plan_memory(OptimizeOptions(size=4096, max_memory="500MB"), 4096, 4096, aim)  # type: ignore[arg-type]
+
+
+def test_little_memory_gives_the_same_picture():
+    photo = drawn(300, 200, 4)
+    pictures = []
+    for memory in ("0", "400MB"):
+        steps = optimize_steps(photo, [STYLE], options(size=300, min_size=300, iterations=1, max_memory=memory, tolerance=0))
+        pictures.append(np.array(list(steps)[-1].image))
+    assert np.abs(pictures[0] - pictures[1]).max() < 2e-3
+
+
+def test_ladder_steps_by_the_root_of_two_at_most():
+    assert ladder(512, 128) == [128, 181, 256, 362, 512]
+    assert ladder(100, 100) == [100]
+    for size in (130, 500, 4096, 16384):
+        sizes = ladder(size, 128)
+        assert sizes[0] == 128
+        assert sizes[-1] == size
+        assert all(b / a < 1.42 for a, b in itertools.pairwise(sizes))
+
+
+def test_small_scales_get_more_iterations():
+    chosen = OptimizeOptions(size=512, iterations=20)
+    assert iterations_at(512, chosen) == 20
+    assert iterations_at(256, chosen) == 40
+    assert iterations_at(64, chosen) == 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"style_layers": "relu9_1=1"}, 'style layer "relu9_1" is not in network "compact"'),
+        ({"content_layers": "relu1_1=0"}, "every content layer has weight 0"),
+        ({"style_weight": (1.0, 2.0)}, "2 style weights for 1 styles"),
+        ({"network": "vgg19"}, "artkit weights get vgg19"),
+    ],
+)
+def test_wrong_calls_say_what_to_do(changes: dict[str, object], message: str):
+    with pytest.raises(Exception, match=message):
+        list(optimize_steps(PHOTO, [STYLE], options(**changes)))
+
+
+def test_without_a_style_nothing_starts():
+    with pytest.raises(WrongCall, match="no style given"):
+        list(optimize_steps(PHOTO, [], options()))
+
+
+def test_a_single_pixel_photo_works():
+    *_, last = optimize_steps(Picture.of(np.full((1, 1, 3), 0.5, np.float32)), [STYLE], options())
+    assert mx.isfinite(last.image).all()
