@@ -503,10 +503,11 @@ def test_completion_offers_commands_and_choices(monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv("_ARTKIT_COMPLETE", "bash_complete")
         monkeypatch.setenv("COMP_WORDS", words)
         monkeypatch.setenv("COMP_CWORD", str(position))
-        return [line.partition(",")[2] for line in run().out.splitlines()]
+        return run().out.split()
 
-    assert offered("artkit st", 1) == ["stylize"]
-    assert offered("artkit stylize --keep-color ", 3) == ["off", "luma", "match"]
+    assert offered("artkit st", 1) == ["plain,stylize"]
+    assert offered("artkit stylize --keep-color ", 3) == ["plain,off", "plain,luma", "plain,match"]
+    assert offered("artkit stylize ca", 2) == ["file,ca"]
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:

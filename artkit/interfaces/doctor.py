@@ -95,7 +95,7 @@ def _machine(advice: list[str]) -> dict[str, Any]:
     if facts["device"] == "cpu" and facts["gflops"] < SLOW_GFLOPS:
         advice.append(f"matrix products are slow here ({facts['blas']}); pip install --force-reinstall opencv-python")
     if facts["device"] == "cpu" and sys.platform == "linux" and shutil.which("nvidia-smi"):
-        advice.append("for the NVIDIA GPU: pip uninstall -y mlx-cpu && pip install --force-reinstall 'mlx[cuda13]'")
+        advice.append("for the NVIDIA GPU: pip uninstall -y mlx-cpu && pip install 'mlx[cuda13]'")
     if facts["memory_budget"] < LITTLE_MEMORY:
         advice.append("little memory is free; close other programs, or work at --size 384")
     return facts

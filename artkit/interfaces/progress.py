@@ -126,7 +126,7 @@ class Bar(Progress):
         self._bar.update(self._task, completed=step.done, total=step.total, facts=facts(step, self._pace))
 
     def say(self, line: str) -> None:
-        self._bar.console.print(line, markup=False, highlight=False)
+        self._bar.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def warn(self, line: str) -> None:
         self.say(line)

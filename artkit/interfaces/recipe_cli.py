@@ -61,12 +61,20 @@ def _short(value: Any) -> str:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", metavar="WHERE", help="File, folder or - for stdout  [default: FILE's name with _again]"
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="WHERE",
+    help="File, folder or - for stdout  [default: FILE's name with _again]",
 )
-@click.option("--photo", multiple=True, metavar="FILE", help="Where the photo is now")
-@click.option("--style", multiple=True, metavar="FILE", help="Where the style is now; all of them in order")
-@click.option("--mask", multiple=True, metavar="FILE", help="Where the masks are now; all of them in order")
-@click.option("--init", multiple=True, metavar="FILE", help="Where the picture to start from is now")
+@click.option("--photo", type=click.Path(), multiple=True, metavar="FILE", help="Where the photo is now")
+@click.option(
+    "--style", type=click.Path(), multiple=True, metavar="FILE", help="Where the style is now; all of them in order"
+)
+@click.option(
+    "--mask", type=click.Path(), multiple=True, metavar="FILE", help="Where the masks are now; all of them in order"
+)
+@click.option("--init", type=click.Path(), multiple=True, metavar="FILE", help="Where the picture to start from is now")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors")

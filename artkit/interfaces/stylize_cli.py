@@ -21,21 +21,28 @@ if TYPE_CHECKING:
     from artkit.interfaces.progress import Progress
 
 
+FILE = click.Path()  # a plain string; its type is what shells complete
+
+
 @click.command()
-@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@click.argument("photos", nargs=-1, required=True, type=FILE, metavar="PHOTO...")
 @click.option(
     "-s",
     "--style",
     "styles",
+    type=FILE,
     multiple=True,
     required=True,
     metavar="NAME|FILE",
     help="Picture to paint like; several are mixed, see --style-weight",
 )
-@click.option("-o", "--output", metavar="WHERE", help=f"File, folder, template or - for stdout  [default: {DEFAULT}]")
+@click.option(
+    "-o", "--output", type=FILE, metavar="WHERE", help=f"File, folder, template or - for stdout  [default: {DEFAULT}]"
+)
 @click.option(
     "--mask",
     "masks",
+    type=FILE,
     multiple=True,
     metavar="FILE",
     help="Where each style goes, white on black, one per style; or one in as many colors as styles",
