@@ -42,7 +42,7 @@ class OptimizeOptions(Options):
     size: int = Field(512, ge=64, le=16384, description="Longest edge of the result, pixels")
     style_weight: tuple[PositiveFloat, ...] = Field((), description="Weight of each style, in order (equal if not given)")
     style_scale: float = Field(1.0, ge=0.1, le=8, description="Size of the strokes: the style's edge against the result's")
-    content_weight: float = Field(0.15, ge=0, le=1000, description="How closely to keep to the photo, against the style")
+    content_weight: float = Field(0.03, ge=0, le=1000, description="How closely to keep to the photo, against the style")
     strength: float = Field(1.0, ge=0, le=1, description="0 gives the photo back, 1 the whole style")
     keep_color: Literal["off", "luma", "match"] = Field(
         "off", description="Colors of the photo: luma paints in them, match recolors the style first"
@@ -53,7 +53,7 @@ class OptimizeOptions(Options):
     content_loss: Literal["features", "self-similarity"] = Field("features", description="What is kept of the photo")
     style_layers: LayerWeights = Field({}, description="Style layers and weights, relu1_1=1,relu4_1=0.5")
     content_layers: LayerWeights = Field({}, description="Content layers and weights, relu4_1=1")
-    tv_weight: float = Field(1.0, ge=0, le=1000, description="Smoothness: weight of the total variation")
+    tv_weight: float = Field(0.2, ge=0, le=1000, description="Smoothness: weight of the total variation")
     init: str = Field("content", description="Start from: content, noise, style or a picture file")
     iterations: int = Field(150, ge=1, le=100_000, description="Iterations at full size; smaller sizes get more")
     min_size: int = Field(128, ge=32, le=16384, description="Longest edge of the coarsest scale, pixels")

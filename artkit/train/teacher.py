@@ -30,7 +30,13 @@ def _encoder() -> Architecture:
 
 
 class Teacher:
-    """(B, H, W, 3), sRGB 0..1 -> {tap: features} at relu1_1 … relu5_1 (64, 128, 256, 512 and 512 channels)."""
+    """(B, H, W, 3), sRGB 0..1 -> {tap: features} at relu1_1 … relu5_1 (64, 128, 256, 512 and 512 channels).
+
+    It can stand in for a FeatureNetwork: in layout it is VGG-19.
+    """
+
+    architecture = VGG19
+    taps = TAPS
 
     def __init__(self, weights: Path) -> None:
         """weights: the folder with vgg19_conv1-3.safetensors and vgg19_16x_encoder.safetensors."""

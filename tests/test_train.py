@@ -1,0 +1,106 @@
+import itertools
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from PIL import Image
+
+from artkit.contract import PictureError, WeightsError
+from artkit.nets.features import COMPACT, FeatureNetwork, load_features
+from artkit.train.agreement import agreement, center_crops
+from artkit.train.data import Crops
+from artkit.train.distil import Axes, DistilOptions, distil_steps, initial_weights, normalized_error, principal_axes, save_compact
+from artkit.train.teacher import TAPS, Teacher
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six small pictures of waves."""
+    here = tmp_path_factory.mktemp("pictures")
+    y, x = np.mgrid[:80, :100] / 7
+    for seed in range(6):
+        a, b, c = np.random.default_rng(seed).uniform(0.3, 2, 3)
+        waves = np.stack([np.sin(a * x + b * y), np.cos(b * x), np.sin(c * y - x)], axis=-1)
+        Image.fromarray((waves * 127 + 128).astype(np.uint8)).save(here / f"{seed}.png")
+    return here
+
+
+class Stand:
+    """A stand-in for the teacher: a random network with its taps."""
+
+    def __init__(self) -> None:
+        self.network = FeatureNetwork(COMPACT, initial_weights(mx.random.key(5)), "centered")
+
+    def __call__(self, x: mx.array, taps: tuple[str, ...] = TAPS) -> dict[str, mx.array]:
+        return self.network(x, taps)
+
+
+def test_crops_are_in_range_and_follow_the_seed(folder: Path):
+    crops = Crops(folder)
+    one, same, other = (crops.draw(np.random.default_rng(seed), 3, 48) for seed in (1, 1, 2))
+    assert one.shape == (3, 48, 48, 3)
+    assert 0 <= one.min() < one.max() <= 1
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_an_empty_folder_is_said_to_be_one(tmp_path: Path):
+    with pytest.raises(PictureError, match="no pictures in"):
+        Crops(tmp_path)
+
+
+def test_axes_turn_features_without_loss_where_there_are_enough(folder: Path):
+    crops = center_crops(folder, 64)
+    teacher = Stand()
+    axes = principal_axes(teacher, crops)  # type: ignore[arg-type]
+    features = teacher(mx.array(crops[:2]))
+    for tap, projected in axes.project(features).items():
+        directions = axes.directions[tap]
+        assert mx.allclose(directions.T @ directions, mx.eye(directions.shape[1]), atol=1e-4)
+        assert normalized_error(axes.lift({tap: projected})[tap], features[tap]).max().item() < 1e-4
+    energy = {tap: mx.square(f).sum(axis=-1).mean().item() for tap, f in axes.project(teacher(mx.array(crops))).items()}
+    assert energy == pytest.approx(dict.fromkeys(TAPS, 1.0), rel=1e-2)
+
+
+def test_axes_survive_a_file(folder: Path, tmp_path: Path):
+    axes = principal_axes(Stand(), center_crops(folder, 64))  # type: ignore[arg-type]
+    weights = initial_weights(mx.random.key(1))
+    save_compact(tmp_path / "compact.safetensors", weights, axes, DistilOptions())
+    loaded = {k: v.astype(mx.float32) for k, v in dict(mx.load(str(tmp_path / "compact.safetensors"))).items()}
+    again = Axes.from_tensors(loaded)
+    for tap in TAPS:
+        assert mx.allclose(again.directions[tap], axes.directions[tap], atol=1e-3)
+        assert again.scale[tap] == pytest.approx(axes.scale[tap], rel=1e-2)
+    assert mx.allclose(loaded["conv1_1.weight"], weights["conv1_1.weight"], atol=1e-3)
+
+
+def test_fresh_weights_are_those_of_the_architecture():
+    weights = initial_weights(mx.random.key(0))
+    assert {name: tensor.shape for name, tensor in weights.items()} == COMPACT.shapes()
+    assert sum(tensor.size for tensor in weights.values()) < 3_000_000
+
+
+def test_a_missing_teacher_says_where_it_was_looked_for(tmp_path: Path):
+    with pytest.raises(WeightsError, match="the teacher needs"):
+        Teacher(tmp_path)
+
+
+def test_distillation_learns(shared: Path, folder: Path):
+    options = DistilOptions(steps=40, batch=1, pool=1, crop=32, learning_rate=5e-3, averaging=0.5)
+    steps = distil_steps(folder, [folder], shared / "weights", options)
+    *_, (middle, _) = itertools.islice(steps, 20)
+    *_, (last, axes) = steps
+    assert last.step == 40
+    assert last.figures["feature"] < middle.figures["feature"] * 1.2
+    assert last.figures["feature"] < 1
+    scores = agreement(last.weights | axes.tensors(), Teacher(shared / "weights"), center_crops(folder, 64, limit=1))
+    assert scores["relu1_1"]["feature"] > 0.2
+
+
+def test_the_bundled_network_agrees_with_its_teacher_on_held_out_pictures(shared: Path):
+    crops = center_crops(shared / "data" / "photos" / "val", limit=2)
+    scores = agreement(dict(load_features("compact").weights), Teacher(shared / "weights"), crops)
+    floors = {"relu1_1": 0.97, "relu2_1": 0.9, "relu3_1": 0.8, "relu4_1": 0.75, "relu5_1": 0.6}
+    for tap, floor in floors.items():
+        assert scores[tap]["feature"] > floor, (tap, scores[tap])
