@@ -151,8 +151,7 @@ def _openblas() -> Blas:
     found = sorted(Path(spec.origin).parent.parent.glob("opencv_*.libs/libopenblas*.so*"))
     if not found:
         raise _UnusableError("this OpenCV comes without OpenBLAS")
-    # More threads than the container may use would wait for each other, spinning.
-    blas = _load("OpenBLAS", found[0], OPENBLAS_CORETYPE=_core_type(), OPENBLAS_NUM_THREADS=str(cores()))
+    blas = _load("OpenBLAS", found[0], OPENBLAS_CORETYPE=_core_type(), OPENBLAS_NUM_THREADS="1")
     late = "its core type was chosen when cv2 was imported; import artkit first" if "cv2" in sys.modules else ""
     return Blas(blas.name, blas.path, late or "from OpenCV")
 
@@ -321,5 +320,22 @@ def _keep_cuda_kernels() -> None:
         os.environ["MLX_PTX_CACHE_DIR"] = str(Path(folder) / "cuda-kernels")
 
 
+def _keep_freed_memory() -> None:
+    """Have glibc reuse freed memory rather than hand it back: feature maps are large and come and go all the time.
+
+    From 32 MB up, each new array would otherwise be mapped anew and every page of it zeroed by the kernel, which
+    takes four times as long as, for one, the ReLU that fills it. Up to 2 GB stay with the process between uses.
+    """
+    if sys.platform != "linux" or any(package != "mlx-cpu" for package in installed_backends()):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc has it; other C libraries manage without
+        trim_threshold, mmap_max, arena_max = -1, -4, -8
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(mmap_max, 0)
+        mallopt(arena_max, 1)  # arenas of other threads cannot hold more than 64 MB
+
+
 BLAS: Blas = _preload()
+_keep_freed_memory()
 _keep_cuda_kernels()

@@ -1,7 +1,7 @@
 """Convolution, pooling and resampling of feature maps, (B, H, W, C), in the fastest form for the device.
 
-On a GPU, and for most kernels on the CPU, this is MLX's own convolution. On the CPU 3x3 kernels between 16 or more
-channels go by Winograd's algorithm (cpu_conv.py), and gradients that MLX computes slowly there have a form of their own.
+On a GPU this is MLX's own convolution. On the CPU, 3x3 kernels between 16 or more channels go by Winograd's algorithm
+(cpu_conv.py), all others by MLX's, brought to a form whose gradient is fast there too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import mlx.core as mx
 
 from artkit.device import uses_gpu
-from artkit.nets.cpu_conv import conv3x3
+from artkit.nets.cpu_conv import conv3x3, own_gradient
 
 Padding = Literal["reflect", "replicate", "zero", "valid"]
 Pooling = Literal["max", "average", "l2"]
@@ -36,6 +36,12 @@ def pad(x: mx.array, height: tuple[int, int], width: tuple[int, int], padding: P
     return x
 
 
+def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Pixels to add before and after so that ⌈size / stride⌉ windows fit exactly."""
+    before = (kernel - 1) // 2
+    return before, max(0, (-(-size // stride) - 1) * stride + kernel - size - before)
+
+
 def conv2d(
     x: mx.array,
     weight: mx.array,
@@ -47,47 +53,55 @@ def conv2d(
 ) -> mx.array:
     """Convolution: (B, H, W, I), weight (O, kH, kW, I), bias (O,) or None -> (B, ⌈H/stride⌉, ⌈W/stride⌉, O).
 
-    The border gets (k - 1) // 2 pixels before and k // 2 after, of the padding's kind; "valid" adds none.
-    With relu=True negative results become 0, for less than a separate `relu` costs.
+    Every padding but "valid" keeps the size at stride 1: (k - 1) // 2 pixels before and as many after as the last
+    window needs (no more: MLX's second derivative of a strided convolution trips over pixels left over).
+    With relu=True negative results become 0; on the CPU that costs less than a `relu` of its own.
     """
     O, kH, kW, I = weight.shape  # noqa: E741
     on_cpu = not uses_gpu() and x.dtype == weight.dtype == mx.float32
     if on_cpu and (kH, kW, stride) == (3, 3, 1) and padding != "valid" and min(I, O) >= WINOGRAD_CHANNELS:
-        return conv3x3(x, weight, bias, padding, relu)
-    if padding == "zero" and kH % 2 and kW % 2:
-        y = _convolve(x, weight, stride, (kH // 2, kW // 2), on_cpu)
+        return conv3x3(x, weight, bias, padding, relu, lambda x: pad(x, (1, 1), (1, 1), padding))
+    if padding == "zero" and stride == 1 and kH % 2 and kW % 2 and not on_cpu:
+        y = mx.conv2d(x, weight, padding=(kH // 2, kW // 2))
     else:
         if padding != "valid":
-            x = pad(x, ((kH - 1) // 2, kH // 2), ((kW - 1) // 2, kW // 2), padding)
-        y = _convolve(x, weight, stride, (0, 0), on_cpu)
-    if bias is not None:
-        y = y + bias
+            x = pad(x, _same(x.shape[1], kH, stride), _same(x.shape[2], kW, stride), padding)
+        y = _valid_on_cpu(x, weight, stride) if on_cpu else mx.conv2d(x, weight, stride=stride)
+    y = y if bias is None else y + bias
     return _relu(y) if relu else y
 
 
-def _convolve(x: mx.array, weight: mx.array, stride: int, zeros: tuple[int, int], on_cpu: bool) -> mx.array:
-    """MLX's convolution; on the CPU with a quicker gradient where few channels come in (a picture)."""
+def _valid_on_cpu(x: mx.array, weight: mx.array, stride: int) -> mx.array:
+    """Convolution without padding, by whichever of MLX's operations has a fast gradient on the CPU."""
     O, kH, kW, I = weight.shape  # noqa: E741
+    if (kH, kW, stride) == (1, 1, 1):
+        return x @ weight.reshape(O, I).T
+    if stride > 1 and kH % stride == kW % stride == 0 and min(x.shape[1] - kH, x.shape[2] - kW) >= 0:
+        # The gradient of a strided convolution takes MLX 60 times as long as that of one with stride 1.
+        H, W = ((size - k) // stride * stride + k for size, k in ((x.shape[1], kH), (x.shape[2], kW)))
+        return _valid_on_cpu(space_to_depth(x[:, :H, :W], stride), space_to_depth(weight, stride), 1)
+    if stride == 1 and I < WINOGRAD_CHANNELS <= O:
+        return _from_few(x, weight)
+    return mx.conv2d(x, weight, stride=stride)
 
-    @mx.custom_function
-    def convolve(x: mx.array, weight: mx.array) -> mx.array:
-        return mx.conv2d(x, weight, stride=stride, padding=zeros)
 
-    @convolve.vjp
-    def gradients(primals, dy: mx.array, y: mx.array) -> tuple[mx.array, mx.array]:
-        x, weight = primals
-        # Each pixel's share in its kH x kW sources, then the sum of the shares where they lie over each other.
-        B, H, W, _ = dy.shape
-        shares = (dy.reshape(-1, O) @ weight.reshape(O, -1)).reshape(B, H, W, kH, kW, I)
-        columns = [mx.pad(shares[:, :, :, :, j], [(0, 0), (0, 0), (j, kW - 1 - j), (0, 0), (0, 0)]) for j in range(kW)]
-        across = sum(columns[1:], columns[0])
-        rows = [mx.pad(across[:, :, :, i], [(0, 0), (i, kH - 1 - i), (0, 0), (0, 0)]) for i in range(kH)]
-        dx = sum(rows[1:], rows[0])[:, zeros[0] :, zeros[1] :][:, : x.shape[1], : x.shape[2]]
-        return dx, mx.vjp(lambda w: mx.conv2d(x, w, padding=zeros), [weight], [dy])[1][0]
+@own_gradient
+def _from_few(x: mx.array, weight: mx.array) -> mx.array:
+    """Convolution without padding from few channels, such as a picture's three."""
+    return mx.conv2d(x, weight)
 
-    if on_cpu and stride == 1 and I < WINOGRAD_CHANNELS <= O:
-        return convolve(x, weight)
-    return mx.conv2d(x, weight, stride=stride, padding=zeros)
+
+@_from_few.vjp
+def _from_few_gradients(primals: Any, dy: mx.array, y: mx.array) -> tuple[mx.array, mx.array]:
+    """Each pixel's share in its kH x kW sources, one matrix product; then sums where the shares overlap."""
+    x, weight = primals
+    O, kH, kW, I = weight.shape  # noqa: E741
+    shares = (dy @ weight.reshape(O, -1)).reshape(*dy.shape[:3], kH, kW, I)
+    none = (0, 0)
+    across = [mx.pad(shares[..., j, :], [none, none, (j, kW - 1 - j), none, none]) for j in range(kW)]
+    row = sum(across[1:], across[0])
+    down = [mx.pad(row[:, :, :, i], [none, (i, kH - 1 - i), none, none]) for i in range(kH)]
+    return sum(down[1:], down[0]), mx.vjp(lambda weight: mx.conv2d(x, weight), [weight], [dy])[1][0]
 
 
 def relu(x: mx.array) -> mx.array:
@@ -95,46 +109,92 @@ def relu(x: mx.array) -> mx.array:
     return _relu(x)
 
 
-@mx.custom_function
+@own_gradient
 def _relu(x: mx.array) -> mx.array:
     return mx.maximum(x, 0)
 
 
 @_relu.vjp
 def _relu_gradient(x: mx.array, dy: mx.array, y: mx.array) -> mx.array:
-    # The sign of the result is 0 or 1: two passes over the memory where a comparison and a product take three.
+    # The sign of the result is 0 or 1: two passes over the memory where comparing and selecting take three.
     return dy * mx.sign(y)
 
 
 def pool(x: mx.array, kind: Pooling = "max") -> mx.array:
     """Pool 2x2 pixels into one: (B, H, W, C) -> (B, H // 2, W // 2, C); an odd last row or column is dropped.
 
-    "l2" is the root of the mean square, so a flat area keeps its value with every kind. The gradient of a maximum
-    goes to one of the pixels that reach it.
+    "l2" is the root of the mean square, so that every kind leaves the values of a flat area as they are. The
+    gradient of a maximum goes to one of the pixels that reach it.
     """
-    H, W = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-    x = x[:, :H, :W]
+    x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
     if kind == "max":
-        return _max_pool(x) if not uses_gpu() else _quarters(x, mx.maximum)
+        return _max_of_four(x) if uses_gpu() else _max_pool(x)
     if kind == "average":
         return _average_pool(x)
-    # The small number keeps the root's gradient finite where everything is 0.
-    return mx.sqrt(_average_pool(x * x) + 1e-12)
+    return mx.sqrt(_average_pool(x * x) + 1e-12)  # where all are 0 the root alone has no gradient
 
 
-def _halves(x: mx.array, axis: Literal[1, 2]) -> tuple[mx.array, mx.array]:
-    """Even and odd rows (axis 1) or columns (axis 2), as views in which long runs of memory stay together."""
+def _max_of_four(x: mx.array) -> mx.array:
+    a, b, c, d = (x[:, i::2, j::2] for i in (0, 1) for j in (0, 1))
+    return mx.maximum(mx.maximum(a, b), mx.maximum(c, d))
+
+
+def _rows(x: mx.array) -> tuple[mx.array, mx.array]:
+    """Even and odd rows of (B, H, W, C), each (B, H/2, W, C), as views whose rows stay whole in memory."""
     B, H, W, C = x.shape
-    if axis == 1:
-        x = x.reshape(B, H // 2, 2 * W, C)
-        return x[:, :, :W], x[:, :, W:]
+    x = x.reshape(B, H // 2, 2 * W, C)
+    return x[:, :, :W], x[:, :, W:]
+
+
+def _columns(x: mx.array) -> tuple[mx.array, mx.array]:
+    """Even and odd columns of (B, H, W, C), each (B, H, W/2, C), as views."""
+    B, H, W, C = x.shape
     x = x.reshape(B, H, W // 2, 2 * C)
     return x[..., :C], x[..., C:]
 
 
-def _interleave(even: mx.array, odd: mx.array, axis: Literal[1, 2]) -> mx.array:
-    """The inverse of `_halves`."""
-    B, H, W, C = even.shape
-    if axis == 1:
-        return mx.concatenate([even, odd], axis=2).reshape(B, 2 * H, W, C)
-    return mx.concatenate([even, odd], axis=3).reshape(B, H, 2 * W, C)
+@own_gradient
+def _max_pool(x: mx.array) -> mx.array:
+    """Maximum of 2x2 pixels, rows and then columns: on the CPU faster than of four slices, and so is its gradient."""
+    return mx.maximum(*_columns(mx.maximum(*_rows(x))))
+
+
+@_max_pool.vjp
+def _max_pool_gradient(x: mx.array, dy: mx.array, y: mx.array) -> mx.array:
+    B, H, W, C = x.shape
+    upper, lower = _rows(x)
+    left, right = _columns(mx.maximum(upper, lower))
+    to_left = dy * (left >= right)
+    across = mx.concatenate([to_left, dy - to_left], axis=3).reshape(B, H // 2, W, C)
+    to_upper = across * (upper >= lower)
+    return mx.concatenate([to_upper, across - to_upper], axis=2).reshape(x.shape)
+
+
+@own_gradient
+def _average_pool(x: mx.array) -> mx.array:
+    a, b, c, d = (x[:, i::2, j::2] for i in (0, 1) for j in (0, 1))
+    return (a + b + c + d) * 0.25
+
+
+@_average_pool.vjp
+def _average_pool_gradient(x: mx.array, dy: mx.array, y: mx.array) -> mx.array:
+    return upsample2(dy * 0.25)
+
+
+def upsample2(x: mx.array) -> mx.array:
+    """Each pixel twice in both directions: (B, H, W, C) -> (B, 2H, 2W, C)."""
+    return mx.repeat(mx.repeat(x, 2, axis=1), 2, axis=2)
+
+
+def space_to_depth(x: mx.array, factor: int) -> mx.array:
+    """Fold factor x factor pixels into channels: (B, H, W, C) -> (B, H/f, W/f, f·f·C), row by row, then C."""
+    B, H, W, C = x.shape
+    f = factor
+    return x.reshape(B, H // f, f, W // f, f, C).transpose(0, 1, 3, 2, 4, 5).reshape(B, H // f, W // f, f * f * C)
+
+
+def depth_to_space(x: mx.array, factor: int) -> mx.array:
+    """The inverse of `space_to_depth`: (B, H, W, f·f·C) -> (B, f·H, f·W, C)."""
+    B, H, W, C = x.shape
+    f = factor
+    return x.reshape(B, H, W, f, f, C // (f * f)).transpose(0, 1, 3, 2, 4, 5).reshape(B, H * f, W * f, C // (f * f))
