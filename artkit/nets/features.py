@@ -180,7 +180,7 @@ class FeatureNetwork:
                 x = pool(x, self.pooling) * POOLING_SCALE[self.pooling] if self.pooling != "max" else pool(x, "max")
                 continue
             weight, bias = self.weights[f"{layer.name}.weight"], self.weights[f"{layer.name}.bias"]
-            x = mx.maximum(conv2d(x, weight, bias, stride=layer.stride, padding=self.padding), 0)
+            x = conv2d(x, weight, bias, stride=layer.stride, padding=self.padding, relu=True)
             if layer.tap in wanted:
                 found[layer.tap] = self._readout(layer.tap, x)
         return found
