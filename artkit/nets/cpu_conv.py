@@ -12,6 +12,7 @@ MLX runs the operations of a stream on one thread, so copies and sums run beside
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import weakref
 from collections.abc import Callable
@@ -90,7 +91,7 @@ def _sources(size: int, border: Border) -> np.ndarray:
 
 
 def _winograd(
-    rows_of: Callable[[int, int, int], mx.array],
+    rows_of: Callable[[int, int], mx.array],
     shape: tuple[int, int, int, int],
     weight: mx.array,
     matrices: tuple[mx.array, mx.array],
@@ -99,39 +100,36 @@ def _winograd(
 ) -> mx.array:
     """The convolution: transformed weights (36, I, O) -> (B, H, W, O).
 
-    `rows_of(n, first, last)` gives rows of picture n of the input, which is of this shape;
+    `rows_of(first, last)` gives rows of the input, which is of this shape, the pictures below each other;
     `finish` is done to each band's result (pixels, O) while it is in the cache.
     """
     B, H, W, I = shape  # noqa: E741
     A, Bt = matrices
     O = weight.shape[2]  # noqa: E741
     rows, columns = _sources(H, border), _sources(W, border)
-    (_, R), (_, C) = rows.shape, columns.shape
+    rows = np.concatenate([np.where(rows >= 0, n * H + rows, -1) for n in range(B)], axis=1)
+    R, C = rows.shape[1], columns.shape[1]
     streams = _mine.streams
-    count = max(36 * R * C * max(I, O) * 4 / BAND_BYTES, len(streams) / B)
-    count = min(R, -(-round(count * B) // len(streams)) * len(streams) // B)
-    cuts = [k * R // count for k in range(count + 1)]
+    rounds = math.ceil(36 * R * C * max(I, O) * 4 / BAND_BYTES / len(streams))
+    count = min(R, rounds * len(streams))
     bands = []
-    for n in range(B):
-        for start, stop in itertools.pairwise(cuts):
-            r = rows[:, start:stop]
-            first, last = r[r >= 0].min(), r.max() + 1
-            zero = (last - first) * W
-            # An index past the rows read, of a row or a column, points to the row of zeros below them.
-            down = mx.array(np.where(r >= 0, (r - first) * W, zero).astype(np.int32))
-            right = mx.array(np.where(columns >= 0, columns, zero).astype(np.int32))
-            with mx.stream(streams[len(bands) % len(streams)]):
-                pixels = rows_of(n, int(first), int(last)).reshape(-1, I)
-                index = down[:, None, :, None] + right[None, :, None, :]
-                if border == "zero":
-                    pixels = mx.concatenate([pixels, mx.zeros((1, I))])
-                    index = mx.minimum(index, mx.array(zero, mx.int32))
-                tiles = Bt @ mx.take(pixels, index.reshape(-1), axis=0).reshape(36, -1)
-                products = tiles.reshape(36, -1, I) @ weight
-                y = finish((A @ products.reshape(36, -1)).reshape(-1, O)).reshape(4, 4, stop - start, C, O)
-                bands.append(y.transpose(2, 0, 3, 1, 4).reshape(4 * (stop - start), 4 * C, O))
-    y = mx.concatenate(bands) if len(bands) > 1 else bands[0]
-    return y.reshape(B, 4 * R, 4 * C, O)[:, :H, :W]
+    for start, stop in itertools.pairwise(k * R // count for k in range(count + 1)):
+        r = rows[:, start:stop]
+        first, last = int(r[r >= 0].min()), int(r.max()) + 1
+        zero = (last - first) * W  # a row of zeros below; an index past the pixels read stands for it
+        down = mx.array(np.where(r >= 0, (r - first) * W, zero).astype(np.int32))
+        right = mx.array(np.where(columns >= 0, columns, zero).astype(np.int32))
+        with mx.stream(streams[len(bands) % len(streams)]):
+            pixels = rows_of(first, last).reshape(-1, I)
+            index = (down[:, None, :, None] + right[None, :, None, :]).reshape(-1)
+            if border == "zero":
+                pixels = mx.concatenate([pixels, mx.zeros((1, I))])
+                index = mx.minimum(index, mx.array(zero, mx.int32))
+            tiles = Bt @ mx.take(pixels, index, axis=0).reshape(36, -1)
+            products = tiles.reshape(36, -1, I) @ weight
+            y = finish((A @ products.reshape(36, -1)).reshape(-1, O)).reshape(4, 4, stop - start, C, O)
+            bands.append(y.transpose(2, 0, 3, 1, 4).reshape(4 * (stop - start), 4 * C, O))
+    return mx.concatenate(bands).reshape(B, -1, 4 * C, O)[:, :H, :W]
 
 
 def _spread(line: mx.array, taps: mx.array) -> mx.array:
@@ -188,32 +186,32 @@ def conv3x3(
     B, H, W, I = x.shape  # noqa: E741
     O = weight.shape[0]  # noqa: E741
 
+    def finish(y: mx.array) -> mx.array:
+        y = y if bias is None else y + bias
+        return mx.maximum(y, 0.0) if relu else y
+
     @own_gradient
     def convolve(x: mx.array, weight: mx.array, *bias: mx.array) -> mx.array:
-        def rows(n: int, first: int, last: int) -> mx.array:
-            return x[n : n + 1, first:last]
-
-        def finish(y: mx.array) -> mx.array:
-            y = y + bias[0] if bias else y
-            return mx.maximum(y, 0.0) if relu else y
-
-        return _winograd(rows, (B, H, W, I), transformed.swapaxes(1, 2), PLAIN, border, finish)
+        pixels = x.reshape(B * H, W, I)
+        weights = transformed.swapaxes(1, 2)
+        return _winograd(lambda first, last: pixels[first:last], (B, H, W, I), weights, PLAIN, border, finish)
 
     @convolve.vjp
-    def gradients(primals: Any, cotangent: mx.array, y: mx.array) -> tuple[mx.array, ...]:
+    def gradients(primals: Any, dy: mx.array, y: mx.array) -> tuple[mx.array, ...]:
         x, weight, *bias = primals
+        flat_dy, flat_y = dy.reshape(B * H, W, O), y.reshape(B * H, W, O)
 
-        def dy(part: tuple[slice | int, ...]) -> mx.array:
+        def slope(dy: mx.array, y: mx.array) -> mx.array:
             # The sign of a ReLU's result is 0 or 1, and cheaper than to compare and select.
-            return cotangent[part] * mx.sign(y[part]) if relu else cotangent[part]
+            return dy * mx.sign(y) if relu else dy
 
-        def rows(n: int, first: int, last: int) -> mx.array:
-            return dy((slice(n, n + 1), slice(first, last)))
+        def rows_of(first: int, last: int) -> mx.array:
+            return slope(flat_dy[first:last], flat_y[first:last])
 
-        dx = _winograd(rows, (B, H, W, O), transformed, FLIPPED, "zero", lambda y: y)
+        dx = _winograd(rows_of, (B, H, W, O), transformed, FLIPPED, "zero", lambda y: y)
         if border != "zero":
-            dx = _add_border(dx, dy, weight, border)
-        whole = dy((slice(None),))
+            dx = _add_border(dx, lambda part: slope(dy[part], y[part]), weight, border)
+        whole = slope(dy, y)
         return dx, _weight_gradient(pad(x), whole), *(whole.sum((0, 1, 2)) for _ in bias)
 
     return convolve(x, weight, *([] if bias is None else [bias]))
