@@ -6,7 +6,8 @@ from pathlib import Path
 
 os.environ["MLX_ENABLE_TF32"] = "0"  # read once, when MLX starts: float32 products are float32 products on every device
 
-import artkit.device  # noqa: F401, I001  (fast BLAS first, before anything imports mlx.core or cv2)
+import artkit.device  # noqa: F401  (fast BLAS first, before anything imports mlx.core or cv2)
+
 import numpy as np
 import pytest
 
