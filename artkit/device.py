@@ -22,6 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from artkit.contract import DeviceError
+from artkit.limits import available_memory, cores
+
+# MLX runs the operations of a stream on one thread: work dealt out to this many streams keeps the cores busy, with a
+# BLAS that takes one thread a call. (Its own threads would leave all copies and sums between products to one core.)
+CPU_STREAMS = min(cores(), 8)
 
 BACKENDS = {"mlx-cpu": "mlx[cpu]", "mlx-cuda-12": "mlx[cuda12]", "mlx-cuda-13": "mlx[cuda13]"}
 
@@ -95,10 +100,10 @@ def compiles() -> bool:
 # --- fast BLAS ----------------------------------------------------------------------------------------------------
 
 
-def _core_type() -> str | None:
+def _core_type(cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:
     """OpenBLAS's name for this CPU, from its flags: left alone, old versions take new CPUs for a Prescott."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = cpuinfo.read_text().splitlines()
     except OSError:
         return None
     flags = set(next((line for line in lines if line.startswith("flags")), "").split())
@@ -136,9 +141,10 @@ def _load(name: str, path: Path, **environment: str | None) -> Blas:
         with _environment(**environment):
             # RTLD_GLOBAL: MLX, loaded later, then takes these symbols instead of its own library's.
             library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+            right = _multiplies(library)  # MKL reads its environment only at the first call
     except OSError as error:
         raise _UnusableError(f"{path.name} does not load: {error}") from None
-    if not _multiplies(library):
+    if not right:
         raise _UnusableError(f"{path.name} multiplies wrongly")
     return Blas(name, str(path))
 
@@ -159,10 +165,10 @@ def _openblas() -> Blas:
 def _mkl() -> Blas:
     """MKL from `pip install mkl`. Its parts are looked for first: it ends the process when one is missing."""
     folder = Path(sys.prefix) / "lib"
-    for part in ("mkl_rt", "mkl_core", "mkl_intel_lp64", "mkl_intel_thread", "iomp5"):
+    for part in ("mkl_rt", "mkl_core", "mkl_intel_lp64", "mkl_sequential"):
         if not list(folder.glob(f"lib{part}.so*")):
             raise _UnusableError(f"MKL is not installed (no lib{part}.so in {folder})")
-    blas = _load("MKL", max(folder.glob("libmkl_rt.so*")), MKL_INTERFACE_LAYER="LP64", MKL_THREADING_LAYER="INTEL")
+    blas = _load("MKL", max(folder.glob("libmkl_rt.so*")), MKL_INTERFACE_LAYER="LP64", MKL_THREADING_LAYER="SEQUENTIAL")
     return Blas(blas.name, blas.path, "from pip")
 
 
@@ -194,91 +200,22 @@ def blas_in_use() -> str:
 
 
 def blas_gflops(size: int = 1024) -> float:
-    """Speed of a float32 matrix product on the CPU, 10⁹ operations a second, best of five."""
+    """Speed of float32 matrix products on the CPU, one on each stream, in 10⁹ operations a second, best of five."""
     check_backends()
     import mlx.core as mx
 
-    with mx.stream(mx.cpu):
-        a = mx.random.normal((size, size), key=mx.random.key(0))
-        seconds = []
-        for _ in range(5):
-            mx.eval(a)
-            start = time.perf_counter()
-            mx.eval(a @ a)
-            seconds.append(time.perf_counter() - start)
-    return 2 * size**3 / min(seconds) / 1e9
+    matrix = mx.random.normal((size, size), key=mx.random.key(0), stream=mx.cpu)
+    mx.eval(matrix)
+    streams = [mx.new_stream(mx.cpu) for _ in range(CPU_STREAMS)]
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        mx.eval([mx.matmul(matrix, matrix, stream=stream) for stream in streams])
+        seconds.append(time.perf_counter() - start)
+    return len(streams) * 2 * size**3 / min(seconds) / 1e9
 
 
-# --- memory and cores ---------------------------------------------------------------------------------------------
-
-
-def _number(path: Path) -> int | None:
-    try:
-        text = path.read_text().strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None
-
-
-def _field(path: Path, name: str) -> int:
-    """The number after `name` in a file of "name number" lines, 0 when there is none."""
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.split()[:1] == [name]), 0)
-
-
-def _cgroups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
-    """The control groups that limit this process, innermost first, of version 1 and 2."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    base = root / "sys/fs/cgroup"
-    for line in lines:
-        number, controllers, inside = line.split(":", 2)
-        if number == "0":
-            top = base / "unified" if (base / "unified").is_dir() else base
-        elif controller in controllers.split(","):
-            top = base / controllers
-        else:
-            continue
-        group = Path(inside.lstrip("/"))
-        for part in (group, *group.parents):
-            yield top / part
-
-
-def _available(root: Path = Path("/")) -> int:
-    """Bytes of main memory this process may still take: the machine's and every control group's, the least."""
-    free = _field(root / "proc/meminfo", "MemAvailable:") * 1024
-    if not free:  # not Linux: all of the machine's memory
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for group in _cgroups("memory", root):
-        for limit_file, used_file, cache in (
-            ("memory.max", "memory.current", "inactive_file"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-        ):
-            limit, used = _number(group / limit_file), _number(group / used_file)
-            if limit is not None and used is not None:
-                # Cached files count as used although the kernel gives them up on demand.
-                free = min(free, max(limit - used + _field(group / "memory.stat", cache), 0))
-    return free
-
-
-def cores(root: Path = Path("/")) -> int:
-    """CPU cores this process may use: its affinity and its control group's quota, at least 1."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for group in _cgroups("cpu", root):
-        quota, period = _number(group / "cpu.cfs_quota_us"), _number(group / "cpu.cfs_period_us")
-        try:
-            first, second = (group / "cpu.max").read_text().split()
-            quota, period = (int(first), int(second)) if first.isdigit() else (None, None)
-        except (OSError, ValueError):
-            pass
-        if quota and period:
-            count = min(count, max(1, round(quota / period)))
-    return count
+# --- memory -------------------------------------------------------------------------------------------------------
 
 
 def memory_budget() -> int:
@@ -290,7 +227,7 @@ def memory_budget() -> int:
         for key in ("free_memory", "max_recommended_working_set_size", "memory_size", "total_memory"):
             if isinstance(size := info.get(key), int) and size:
                 return size // 2
-    return _available() // 2
+    return available_memory() // 2
 
 
 def describe() -> dict[str, Any]:
@@ -305,7 +242,7 @@ def describe() -> dict[str, Any]:
         "backend": next(iter(installed_backends()), "metal" if sys.platform == "darwin" else "unknown"),
         "blas": blas_in_use(),
         "cores": cores(),
-        "memory_available": _available(),
+        "memory_available": available_memory(),
         "memory_budget": memory_budget(),
         "compiles": compiles(),
     }

@@ -11,23 +11,22 @@ MLX runs the operations of a stream on one thread, so copies and sums run beside
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Any, Literal
 
 import mlx.core as mx
 import numpy as np
 
-from artkit.device import cores
+from artkit.device import CPU_STREAMS
 
 Border = Literal["reflect", "replicate", "zero"]
 
 POINTS = (0, 1, -1, 0.5, -2)
 BAND_BYTES = 8 * 2**20  # of transformed pixels: a few of these fit in the cache that cores share
-STREAMS = min(cores(), 8)
 
 
 def own_gradient(function: Callable[..., mx.array]) -> Any:
@@ -54,29 +53,23 @@ WEIGHTS = _both_axes(_G)
 PLAIN = (_both_axes(_A), _both_axes(_B))
 # A flipped kernel (the gradient) is the plain one with input and output flipped: same transformed weights.
 FLIPPED = (_both_axes(_A[::-1]), _both_axes(_B[:, ::-1]))
-mx.eval(WEIGHTS, *PLAIN, *FLIPPED)  # evaluated arrays may be used from any thread
 
 
 class _PerThread(threading.local):
-    """What a thread has made: its streams (MLX's belong to one thread), and weights already transformed."""
+    """MLX's streams belong to the thread that made them, so every thread has its own."""
 
-    def __init__(self) -> None:
-        self.streams = [mx.default_stream(mx.cpu), *(mx.new_stream(mx.cpu) for _ in range(STREAMS - 1))]
-        self.transformed: dict[int, tuple[weakref.ref[mx.array], mx.array]] = {}
+    @functools.cached_property
+    def streams(self) -> list[mx.Stream]:
+        return [mx.default_stream(mx.cpu), *(mx.new_stream(mx.cpu) for _ in range(CPU_STREAMS - 1))]
 
 
 _mine = _PerThread()
 
 
-def transform(weight: mx.array) -> mx.array:
-    """Weights (O, 3, 3, I) -> (36, O, I); remembered for as long as the weight array lives."""
-    known = _mine.transformed
-    key = id(weight)
-    if key not in known:
-        O, _, _, I = weight.shape  # noqa: E741
-        taps = weight.reshape(O, 9, I).swapaxes(0, 1).reshape(9, O * I)
-        known[key] = (weakref.ref(weight, lambda _: known.pop(key, None)), (WEIGHTS @ taps).reshape(36, O, I))
-    return known[key][1]
+def _transform(weight: mx.array) -> mx.array:
+    """Weights (O, 3, 3, I) -> (36, O, I)."""
+    O, _, _, I = weight.shape  # noqa: E741
+    return (WEIGHTS @ weight.reshape(O, 9, I).swapaxes(0, 1).reshape(9, O * I)).reshape(36, O, I)
 
 
 def _sources(size: int, border: Border) -> np.ndarray:
@@ -182,7 +175,7 @@ def conv3x3(
     Gradients to all three; MLX is lazy, so those nobody asks for cost nothing. `pad(x)` widens x by one pixel, for
     the gradient to the weights.
     """
-    transformed = transform(weight)
+    transformed = _transform(weight)  # a lazy array of its own: computed once for the result and the gradient
     B, H, W, I = x.shape  # noqa: E741
     O = weight.shape[0]  # noqa: E741
 
