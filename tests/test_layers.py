@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from artkit import device
-from artkit.nets import cpu_conv, layers
+from artkit.nets import cpu_bands, cpu_winograd, layers
 from artkit.nets.layers import conv2d, depth_to_space, pad, pool, relu, space_to_depth, upsample2
 
 # Winograd in float32 is good to 2e-6, everything else here to 1e-6; relative to the norm of the whole array.
@@ -56,7 +56,8 @@ def test_three_by_three_is_the_plain_convolution(padding, size, kernel, stride, 
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("size", [(16, 16), (13, 18), (7, 5), (1, 3)], ids=str)
 @pytest.mark.parametrize(
-    ("kernel", "stride", "ins", "outs"), [(1, 1, 24, 40), (2, 2, 20, 20), (4, 2, 16, 24), (4, 2, 3, 16), (9, 1, 3, 16)]
+    ("kernel", "stride", "ins", "outs"),
+    [(1, 1, 24, 40), (5, 1, 16, 3), (2, 2, 20, 20), (6, 3, 8, 8), (4, 2, 16, 24), (4, 2, 3, 16), (9, 1, 3, 16)],
 )
 def test_other_kernels_are_the_plain_convolution(padding, size, kernel, stride, ins, outs):
     check(padding, size, kernel, stride, ins, outs)
@@ -104,7 +105,7 @@ def test_relu_inside_the_convolution_is_relu_after_it():
 def test_many_bands_are_one(monkeypatch):
     x, weight = normal(3, 21, 17, 16), normal(16, 3, 3, 16, seed=1)
     few = mx.value_and_grad(lambda x: (conv2d(x, weight) ** 2).sum())(x)
-    monkeypatch.setattr(cpu_conv, "BAND_BYTES", 1)
+    monkeypatch.setattr(cpu_bands, "BAND_BYTES", 1)
     many = mx.value_and_grad(lambda x: (conv2d(x, weight) ** 2).sum())(x)
     assert error(many[1], few[1]) < CLOSE
     assert many[0].item() == pytest.approx(few[0].item(), rel=1e-5)
@@ -136,7 +137,7 @@ def test_gradients_nobody_asks_for_are_not_computed(monkeypatch):
     def never(*_):
         return mx.broadcast_to(mx.linalg.inv(mx.zeros((2, 2)), stream=mx.cpu)[0, 0], (16, 3, 3, 16))
 
-    monkeypatch.setattr(cpu_conv, "_weight_gradient", never)
+    monkeypatch.setattr(cpu_winograd, "weight_gradient", never)
     x, weight = normal(1, 8, 8, 16), normal(16, 3, 3, 16, seed=1)
     slope = mx.grad(lambda x, weight: conv2d(x, weight).sum())(x, weight)
     assert np.isfinite(np.array(slope)).all()
@@ -271,4 +272,4 @@ def test_half_precision_and_gpus_take_mlxs_own_convolution(monkeypatch):
 
 
 def test_there_is_a_stream_for_every_core():
-    assert len(cpu_conv._mine.streams) == device.CPU_STREAMS >= 1
+    assert len(cpu_bands._mine.streams) == device.CPU_STREAMS >= 1

@@ -1,17 +1,20 @@
 """Convolution, pooling and resampling of feature maps, (B, H, W, C), in the fastest form for the device.
 
 On a GPU this is MLX's own convolution. On the CPU, 3x3 kernels between 16 or more channels go by Winograd's algorithm
-(cpu_conv.py), all others by MLX's, brought to a form whose gradient is fast there too.
+(cpu_winograd.py), and other kernels that are a multiple of their stride by gathering windows (cpu_windows.py).
 """
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
+from artkit.device import uses_gpu
+
 import mlx.core as mx
 
-from artkit.device import uses_gpu
-from artkit.nets.cpu_conv import conv3x3, own_gradient
+from artkit.nets.cpu_bands import own_gradient
+from artkit.nets.cpu_windows import conv_windows
+from artkit.nets.cpu_winograd import conv3x3
 
 Padding = Literal["reflect", "replicate", "zero", "valid"]
 Pooling = Literal["max", "average", "l2"]
@@ -57,32 +60,42 @@ def conv2d(
     window needs (no more: MLX's second derivative of a strided convolution trips over pixels left over).
     With relu=True negative results become 0; on the CPU that costs less than a `relu` of its own.
     """
-    O, kH, kW, I = weight.shape  # noqa: E741
-    on_cpu = not uses_gpu() and x.dtype == weight.dtype == mx.float32
-    if on_cpu and (kH, kW, stride) == (3, 3, 1) and padding != "valid" and min(I, O) >= WINOGRAD_CHANNELS:
-        return conv3x3(x, weight, bias, padding, relu, lambda x: pad(x, (1, 1), (1, 1), padding))
-    if padding == "zero" and stride == 1 and kH % 2 and kW % 2 and not on_cpu:
-        y = mx.conv2d(x, weight, padding=(kH // 2, kW // 2))
+    kH, kW = weight.shape[1:3]
+    same = _same(x.shape[1], kH, stride), _same(x.shape[2], kW, stride)
+    border = ((0, 0), (0, 0)) if padding == "valid" else same
+    if not uses_gpu() and x.dtype == weight.dtype == mx.float32:
+        return _conv2d_on_cpu(x, weight, bias, stride, border, padding, relu)
+    if padding == "zero" and border[0][0] == border[0][1] and border[1][0] == border[1][1]:
+        y = mx.conv2d(x, weight, stride=stride, padding=(border[0][0], border[1][0]))
     else:
-        if padding != "valid":
-            x = pad(x, _same(x.shape[1], kH, stride), _same(x.shape[2], kW, stride), padding)
-        y = _valid_on_cpu(x, weight, stride) if on_cpu else mx.conv2d(x, weight, stride=stride)
+        y = mx.conv2d(pad(x, *border, padding), weight, stride=stride)
     y = y if bias is None else y + bias
     return _relu(y) if relu else y
 
 
-def _valid_on_cpu(x: mx.array, weight: mx.array, stride: int) -> mx.array:
-    """Convolution without padding, by whichever of MLX's operations has a fast gradient on the CPU."""
+def _conv2d_on_cpu(
+    x: mx.array,
+    weight: mx.array,
+    bias: mx.array | None,
+    stride: int,
+    border: tuple[tuple[int, int], tuple[int, int]],
+    padding: Padding,
+    relu: bool,
+) -> mx.array:
+    """The fastest of: Winograd, gathered windows, and MLX's own; `border` pixels are added before and after."""
     O, kH, kW, I = weight.shape  # noqa: E741
-    if (kH, kW, stride) == (1, 1, 1):
-        return x @ weight.reshape(O, I).T
-    if stride > 1 and kH % stride == kW % stride == 0 and min(x.shape[1] - kH, x.shape[2] - kW) >= 0:
-        # The gradient of a strided convolution takes MLX 60 times as long as that of one with stride 1.
-        H, W = ((size - k) // stride * stride + k for size, k in ((x.shape[1], kH), (x.shape[2], kW)))
-        return _valid_on_cpu(space_to_depth(x[:, :H, :W], stride), space_to_depth(weight, stride), 1)
-    if stride == 1 and I < WINOGRAD_CHANNELS <= O:
-        return _from_few(x, weight)
-    return mx.conv2d(x, weight, stride=stride)
+
+    def padded(x: mx.array) -> mx.array:
+        return pad(x, *border, padding)
+
+    few = I < WINOGRAD_CHANNELS <= O
+    if padding != "valid" and (kH, kW, stride) == (3, 3, 1) and min(I, O) >= WINOGRAD_CHANNELS:
+        return conv3x3(x, weight, bias, padding, relu, padded)
+    if padding != "valid" and kH % stride == kW % stride == 0 and not (few and stride == 1):
+        return conv_windows(x, weight, bias, stride, border, padding, relu, padded)
+    y = _from_few(padded(x), weight) if few and stride == 1 else mx.conv2d(padded(x), weight, stride=stride)
+    y = y if bias is None else y + bias
+    return _relu(y) if relu else y
 
 
 @own_gradient

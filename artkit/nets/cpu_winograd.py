@@ -4,34 +4,19 @@ An output tile of 4x4 pixels needs 36 products a channel pair instead of 144 (La
 for convolutional neural networks"):  Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A, where ⊙ is, over channels, 36 matrix products.
 The matrices come from the Toom-Cook points 0, 1, -1, 1/2, -2, ∞, the most accurate for this size in float32
 (Barabasz et al. 2020, "Error analysis and improving the accuracy of Winograd convolution"): relative error about 2e-6.
-
-Tiles are worked off in bands of rows that stay in the cache, dealt out to as many MLX streams as there are cores:
-MLX runs the operations of a stream on one thread, so copies and sums run beside the products of another band.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
-import math
-import threading
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
-from artkit.device import CPU_STREAMS
-
-Border = Literal["reflect", "replicate", "zero"]
+from artkit.nets.cpu_bands import Border, add_lines, at_border, in_bands, own_gradient, weight_gradient
 
 POINTS = (0, 1, -1, 0.5, -2)
-BAND_BYTES = 8 * 2**20  # of transformed pixels: a few of these fit in the cache that cores share
-
-
-def own_gradient(function: Callable[..., mx.array]) -> Any:
-    """A function to which `.vjp` gives a gradient of its own (MLX declares its results as plain objects)."""
-    return mx.custom_function(function)
 
 
 def _toom_cook(points: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,32 +40,10 @@ PLAIN = (_both_axes(_A), _both_axes(_B))
 FLIPPED = (_both_axes(_A[::-1]), _both_axes(_B[:, ::-1]))
 
 
-class _PerThread(threading.local):
-    """MLX's streams belong to the thread that made them, so every thread has its own."""
-
-    @functools.cached_property
-    def streams(self) -> list[mx.Stream]:
-        return [mx.default_stream(mx.cpu), *(mx.new_stream(mx.cpu) for _ in range(CPU_STREAMS - 1))]
-
-
-_mine = _PerThread()
-
-
 def _transform(weight: mx.array) -> mx.array:
     """Weights (O, 3, 3, I) -> (36, O, I)."""
     O, _, _, I = weight.shape  # noqa: E741
     return (WEIGHTS @ weight.reshape(O, 9, I).swapaxes(0, 1).reshape(9, O * I)).reshape(36, O, I)
-
-
-def _sources(size: int, border: Border) -> np.ndarray:
-    """Which pixel each of a tile's six comes from: (6, tiles); -1 is a zero beyond the border."""
-    at = 4 * np.arange(-(-size // 4)) + np.arange(-1, 5)[:, None]
-    if border == "zero":
-        return np.where(at < size, at, -1)
-    if border == "reflect" and size > 1:
-        at = np.abs(at)
-        at = np.where(at < size, at, 2 * size - 2 - at)
-    return at.clip(0, size - 1)  # also pixels only a cut-off part of the last tile sees
 
 
 def _winograd(
@@ -91,38 +54,27 @@ def _winograd(
     border: Border,
     finish: Callable[[mx.array], mx.array],
 ) -> mx.array:
-    """The convolution: transformed weights (36, I, O) -> (B, H, W, O).
+    """The convolution of an input of this shape (see `in_bands`), transformed weights (36, I, O) -> (B, H, W, O).
 
-    `rows_of(first, last)` gives rows of the input, which is of this shape, the pictures below each other;
     `finish` is done to each band's result (pixels, O) while it is in the cache.
     """
     B, H, W, I = shape  # noqa: E741
-    A, Bt = matrices
     O = weight.shape[2]  # noqa: E741
-    rows, columns = _sources(H, border), _sources(W, border)
-    rows = np.concatenate([np.where(rows >= 0, n * H + rows, -1) for n in range(B)], axis=1)
-    R, C = rows.shape[1], columns.shape[1]
-    streams = _mine.streams
-    rounds = math.ceil(36 * R * C * max(I, O) * 4 / BAND_BYTES / len(streams))
-    count = min(R, rounds * len(streams))
-    bands = []
-    for start, stop in itertools.pairwise(k * R // count for k in range(count + 1)):
-        r = rows[:, start:stop]
-        first, last = int(r[r >= 0].min()), int(r.max()) + 1
-        zero = (last - first) * W  # a row of zeros below; an index past the pixels read stands for it
-        down = mx.array(np.where(r >= 0, (r - first) * W, zero).astype(np.int32))
-        right = mx.array(np.where(columns >= 0, columns, zero).astype(np.int32))
-        with mx.stream(streams[len(bands) % len(streams)]):
-            pixels = rows_of(first, last).reshape(-1, I)
-            index = (down[:, None, :, None] + right[None, :, None, :]).reshape(-1)
-            if border == "zero":
-                pixels = mx.concatenate([pixels, mx.zeros((1, I))])
-                index = mx.minimum(index, mx.array(zero, mx.int32))
-            tiles = Bt @ mx.take(pixels, index, axis=0).reshape(36, -1)
-            products = tiles.reshape(36, -1, I) @ weight
-            y = finish((A @ products.reshape(36, -1)).reshape(-1, O)).reshape(4, 4, stop - start, C, O)
-            bands.append(y.transpose(2, 0, 3, 1, 4).reshape(4 * (stop - start), 4 * C, O))
-    return mx.concatenate(bands).reshape(B, -1, 4 * C, O)[:, :H, :W]
+    A, Bt = matrices
+    # A tile sees six pixels, from one before its own four; what a cut-off tile sees too much of does not matter.
+    rows, columns = (
+        at_border(4 * np.arange(-(-size // 4)) + np.arange(-1, 5)[:, None], size, border, 1) for size in (H, W)
+    )
+    C = columns.shape[1]
+
+    def work(pixels: mx.array, R: int) -> mx.array:
+        tiles = Bt @ pixels.reshape(36, -1)
+        products = tiles.reshape(36, -1, I) @ weight
+        y = finish((A @ products.reshape(36, -1)).reshape(-1, O)).reshape(4, 4, R, C, O)
+        return y.transpose(2, 0, 3, 1, 4).reshape(4 * R, 4 * C, O)
+
+    y = in_bands(rows_of, shape, rows, columns, work, taps_first=True)
+    return y.reshape(B, -1, 4 * C, O)[:, :H, :W]
 
 
 def _spread(line: mx.array, taps: mx.array) -> mx.array:
@@ -142,24 +94,14 @@ def _add_border(
     H, W = dx.shape[1:3]
     far = slice(None)
     row, column = (int(border == "reflect" and size > 1) for size in (H, W))
-    top = _spread(dy((far, 0)), weight[:, 0])[:, 1:-1]
-    bottom = _spread(dy((far, -1)), weight[:, 2])[:, 1:-1]
-    # Columns first; their corners join the rows.
-    for line, taps, at in ((0, 0, column), (-1, 2, W - 1 - column)):
-        side = _spread(dy((far, far, line)), weight[:, :, taps])
-        dx = dx.at[:, :, at].add(side[:, 1:-1])
-        top = top.at[:, at].add(side[:, 0])
-        bottom = bottom.at[:, at].add(side[:, -1])
-    return dx.at[:, row].add(top).at[:, H - 1 - row].add(bottom)
-
-
-def _weight_gradient(x: mx.array, dy: mx.array) -> mx.array:
-    """From x with its border (B, H + 2, W + 2, I), dy (B, H, W, O) -> (O, 3, 3, I): three products, three taps each."""
-    _, H, W, O = dy.shape  # noqa: E741
-    flat = dy.reshape(-1, O).T
-    taps = mx.concatenate([x[:, :, j : j + W] for j in range(3)], axis=3)
-    rows = [flat @ taps[:, i : i + H].reshape(flat.shape[1], -1) for i in range(3)]
-    return mx.stack(rows, axis=1).reshape(O, 3, 3, -1)
+    rows = [(row, _spread(dy((far, 0)), weight[:, 0])), (H - 1 - row, _spread(dy((far, -1)), weight[:, 2]))]
+    left, right = _spread(dy((far, far, 0)), weight[:, :, 0]), _spread(dy((far, far, -1)), weight[:, :, 2])
+    dx = add_lines(dx, [(column, left[:, 1:-1]), (W - 1 - column, right[:, 1:-1])], axis=2)
+    # The corners are in both; they go where the columns went, then on with the rows.
+    for corner, (place, line) in zip((0, -1), rows, strict=True):
+        line = line[:, 1:-1].at[:, column].add(left[:, corner]).at[:, W - 1 - column].add(right[:, corner])
+        dx = add_lines(dx, [(place, line)], axis=1)
+    return dx
 
 
 def conv3x3(
@@ -205,6 +147,6 @@ def conv3x3(
         if border != "zero":
             dx = _add_border(dx, lambda part: slope(dy[part], y[part]), weight, border)
         whole = slope(dy, y)
-        return dx, _weight_gradient(pad(x), whole), *(whole.sum((0, 1, 2)) for _ in bias)
+        return dx, weight_gradient(pad(x), whole, (3, 3), 1), *(whole.sum((0, 1, 2)) for _ in bias)
 
     return convolve(x, weight, *([] if bias is None else [bias]))
