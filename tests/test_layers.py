@@ -9,7 +9,7 @@ import pytest
 
 from artkit import device
 from artkit.nets import cpu_bands, cpu_winograd, layers
-from artkit.nets.layers import conv2d, depth_to_space, pad, pool, relu, space_to_depth, upsample2
+from artkit.nets.layers import channel_products, conv2d, depth_to_space, pad, pool, relu, space_to_depth, upsample2
 
 # Winograd in float32 is good to 2e-6, everything else here to 1e-6; relative to the norm of the whole array.
 CLOSE = 1e-5
@@ -272,4 +272,21 @@ def test_half_precision_and_gpus_take_mlxs_own_convolution(monkeypatch):
 
 
 def test_there_is_a_stream_for_every_core():
-    assert len(cpu_bands._mine.streams) == device.CPU_STREAMS >= 1
+    assert len(cpu_bands.thread_streams()) == device.CPU_STREAMS >= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 100, 5), (3, 7, 4), (2, 1, 3)], ids=str)
+def test_channel_products_and_their_gradient(shape):
+    x, dy = normal(*shape), normal(shape[0], shape[2], shape[2], seed=1)
+    got, wanted = (mx.vjp(f, [x], [dy]) for f in (channel_products, lambda x: x.swapaxes(1, 2) @ x))
+    assert error(got[0][0], wanted[0][0]) < CLOSE
+    assert error(got[1][0], wanted[1][0]) < CLOSE
+
+
+def test_channel_products_have_second_derivatives():
+    x = normal(1, 6, 3)
+
+    def steepness(products):
+        return mx.grad(lambda x: (mx.grad(lambda x: (products(x) ** 2).sum())(x) ** 2).sum())(x)
+
+    assert error(steepness(channel_products), steepness(lambda x: x.swapaxes(1, 2) @ x)) < CLOSE

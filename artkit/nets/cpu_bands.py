@@ -7,7 +7,6 @@ matrix products of another.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import threading
@@ -29,15 +28,14 @@ def own_gradient(function: Callable[..., mx.array]) -> Any:
     return mx.custom_function(function)
 
 
-class _PerThread(threading.local):
-    """MLX's streams belong to the thread that made them, so every thread has its own."""
-
-    @functools.cached_property
-    def streams(self) -> list[mx.Stream]:
-        return [mx.default_stream(mx.cpu), *(mx.new_stream(mx.cpu) for _ in range(CPU_STREAMS - 1))]
+_mine = threading.local()
 
 
-_mine = _PerThread()
+def thread_streams() -> list[mx.Stream]:
+    """As many streams as there are cores; MLX ties a stream to the thread that made it, so every thread has its own."""
+    if not hasattr(_mine, "streams"):
+        _mine.streams = [mx.default_stream(mx.cpu), *(mx.new_stream(mx.cpu) for _ in range(CPU_STREAMS - 1))]
+    return _mine.streams
 
 
 def at_border(positions: np.ndarray, size: int, border: Border, reach: int) -> np.ndarray:
@@ -72,7 +70,7 @@ def in_bands(
     B, H, W, I = shape  # noqa: E741
     rows = np.concatenate([np.where(rows >= 0, n * H + rows, -1) for n in range(B)], axis=1)
     (kH, R), (kW, C) = rows.shape, columns.shape
-    streams = _mine.streams
+    streams = thread_streams()
     rounds = math.ceil(kH * kW * R * C * I * 4 / BAND_BYTES / len(streams))
     count = min(R, rounds * len(streams))
     zeros = bool((rows < 0).any() or (columns < 0).any())

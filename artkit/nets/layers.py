@@ -13,6 +13,7 @@ from artkit.device import uses_gpu
 import mlx.core as mx
 
 from artkit.nets.cpu_bands import own_gradient
+from artkit.nets.cpu_products import channel_products_on_cpu
 from artkit.nets.cpu_windows import conv_windows
 from artkit.nets.cpu_winograd import conv3x3
 
@@ -211,3 +212,8 @@ def depth_to_space(x: mx.array, factor: int) -> mx.array:
     B, H, W, C = x.shape
     f = factor
     return x.reshape(B, H, W, f, f, C // (f * f)).transpose(0, 1, 3, 2, 4, 5).reshape(B, H * f, W * f, C // (f * f))
+
+
+def channel_products(x: mx.array) -> mx.array:
+    """Each pair of channels multiplied, summed over positions: (B, N, C) -> (B, C, C), xᵀ x."""
+    return x.swapaxes(1, 2) @ x if uses_gpu() else channel_products_on_cpu(x)
