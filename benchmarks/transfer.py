@@ -13,9 +13,10 @@ import argparse
 from pathlib import Path
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
 import mlx.core as mx
 import numpy as np
-from machine import machine
+from machine import describe
 from pairs import PAIRS, add_shared, check_shared, read, write
 
 from artkit.nets.features import COMPACT, FeatureNetwork, load_features
@@ -55,8 +56,10 @@ def main() -> None:
     teacher, compact = Teacher(args.shared / "weights"), network_of(args.network)
     options = OptimizeOptions(style_layers=dict.fromkeys(COMPACT.taps, 1.0), content_layers={"relu4_1": 1.0})
     aims = {"teacher": make_aim(options, teacher), "compact": make_aim(options, compact)}  # type: ignore[arg-type]
-    print(f"{machine()}; {args.size} px, {args.iterations} iterations\n")
-    print("| pair | style: teacher | compact | ratio | content: teacher | compact | ratio |\n|---|--:|--:|--:|--:|--:|--:|")
+    print(f"{describe()}; {args.size} px, {args.iterations} iterations\n")
+    print(
+        "| pair | style: teacher | compact | ratio | content: teacher | compact | ratio |\n|---|--:|--:|--:|--:|--:|--:|"
+    )
     ratios = []
     for pair in PAIRS:
         photo = mx.array(read(pair.photo_path(args.shared), args.size)[None])

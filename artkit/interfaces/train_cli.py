@@ -20,12 +20,16 @@ def train() -> None:
 @click.option("--photos", type=FOLDER, required=True, help="Folder of photographs.")
 @click.option("--paintings", type=FOLDER, required=True, multiple=True, help="Folder of paintings (may be repeated).")
 @click.option("--teacher", "teacher_weights", type=FOLDER, required=True, help="Folder of the teacher's weights.")
-@click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the result.")
+@click.option(
+    "-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the result."
+)
 @click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="A training option, such as steps=4000.")
-def distil(photos: Path, paintings: tuple[Path, ...], teacher_weights: Path, out: Path, settings: tuple[str, ...]) -> None:
+def distil(
+    photos: Path, paintings: tuple[Path, ...], teacher_weights: Path, out: Path, settings: tuple[str, ...]
+) -> None:
     """Distil the compact feature network from VGG-19.
 
-    Writes OUT/compact.safetensors and OUT/log.jsonl every minute.
+    Writes OUT/compact.safetensors and OUT/log.jsonl twice a minute.
     """
     from artkit.train.distil import DistilOptions, distil_steps, save_compact
 
@@ -34,13 +38,13 @@ def distil(photos: Path, paintings: tuple[Path, ...], teacher_weights: Path, out
     saved = time.monotonic()
     progress = axes = None
     with (out / "log.jsonl").open("a") as log:
-        for progress, axes in distil_steps(photos, list(paintings), teacher_weights, options):  # noqa: B007
+        for progress, axes in distil_steps(photos, list(paintings), teacher_weights, options):
             if progress.figures and progress.step % 200 == 0:
                 line = {"step": progress.step, "done": round(progress.done, 4)}
                 line |= {name: round(value, 5) for name, value in progress.figures.items()}
                 print(json.dumps(line), file=log, flush=True)
                 click.echo(f"{progress.done:6.1%}  " + "  ".join(f"{name} {value:g}" for name, value in line.items()))
-            if time.monotonic() - saved > 60:
+            if time.monotonic() - saved > 30:
                 save_compact(out / "compact.safetensors", progress.weights, axes, options)
                 saved = time.monotonic()
     if progress and axes:
@@ -50,7 +54,9 @@ def distil(photos: Path, paintings: tuple[Path, ...], teacher_weights: Path, out
 @train.command()
 @click.argument("weights", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--teacher", "teacher_weights", type=FOLDER, required=True, help="Folder of the teacher's weights.")
-@click.option("--pictures", type=FOLDER, required=True, multiple=True, help="Folder of held-out pictures (may be repeated).")
+@click.option(
+    "--pictures", type=FOLDER, required=True, multiple=True, help="Folder of held-out pictures (may be repeated)."
+)
 def agreement(weights: Path, teacher_weights: Path, pictures: tuple[Path, ...]) -> None:
     """Measure how well a compact network agrees with its teacher, tap by tap."""
     import mlx.core as mx
@@ -62,7 +68,9 @@ def agreement(weights: Path, teacher_weights: Path, pictures: tuple[Path, ...]) 
     for folder in pictures:
         scores = agreement(tensors, Teacher(teacher_weights), center_crops(folder))
         for tap, figures in scores.items():
-            click.echo(f"{folder.name:12} {tap}  " + "  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+            click.echo(
+                f"{folder.name:12} {tap}  " + "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            )
 
 
 if __name__ == "__main__":

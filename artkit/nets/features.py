@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
 import mlx.core as mx
 
 from artkit import vgg, weights
@@ -108,32 +109,36 @@ def _vgg(table: vgg.Architecture) -> Architecture:
 VGG16 = _vgg(vgg.VGG16)
 VGG19 = _vgg(vgg.VGG19)
 
-# Steps of two are 4×4 convolutions: a kernel that is a multiple of its stride lets no checkerboard into gradients.
+# VGG-19's plan, narrow: pools where the teacher has pools, because nothing else follows a maximum.
 COMPACT = Architecture(
     "compact",
     (
         Conv("conv1_1", 32, "relu1_1"),
-        Conv("down2", 48, "down2", kernel=4, stride=2),
+        Conv("conv1_2", 32, "relu1_2"),
+        Pool(),
         Conv("conv2_1", 64, "relu2_1"),
-        Conv("down3", 96, "down3", kernel=4, stride=2),
-        Conv("conv3_1", 96, "relu3_1"),
-        Conv("down4", 160, "down4", kernel=4, stride=2),
-        Conv("conv4_0", 160, "mix4"),
+        Conv("conv2_2", 64, "relu2_2"),
+        Pool(),
+        Conv("conv3_1", 128, "relu3_1"),
+        Conv("conv3_2", 96, "relu3_2"),
+        Conv("conv3_3", 96, "relu3_3"),
+        Pool(),
         Conv("conv4_1", 160, "relu4_1"),
-        Conv("down5", 192, "down5", kernel=4, stride=2),
-        Conv("conv5_0", 192, "mix5"),
+        Conv("conv4_2", 160, "relu4_2"),
+        Conv("conv4_3", 160, "relu4_3"),
+        Pool(),
         Conv("conv5_1", 192, "relu5_1"),
     ),
     style_layers={f"relu{block}_1": 1.0 for block in range(1, 6)},
     content_layers={"relu4_1": 1.0},
-    readouts={"relu1_1": 24, "relu2_1": 48, "relu3_1": 96, "relu4_1": 128, "relu5_1": 128},
+    readouts={"relu1_1": 32, "relu2_1": 64, "relu3_1": 96, "relu4_1": 128, "relu5_1": 128},
 )
 
 ARCHITECTURES = {architecture.name: architecture for architecture in (VGG16, VGG19, COMPACT)}
 
 
 def preprocess(x: mx.array, convention: str) -> mx.array:
-    """sRGB 0..1, (B, H, W, 3), to what a network was trained on.
+    """SRGB 0..1, (B, H, W, 3), to what a network was trained on.
 
     "torch": RGB minus the ImageNet mean, over its deviation (torchvision).
     "caffe": BGR 0..255 minus the mean (the original VGG release).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
 import mlx.core as mx
 import numpy as np
 

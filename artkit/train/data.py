@@ -32,7 +32,9 @@ class Crops:
             decoded = readers.map(_decode, files[:limit])
             self.pictures = [picture for picture in decoded if picture is not None]
         if not self.pictures:
-            raise PictureError(f"no pictures in {', '.join(map(str, folders))}; give folders of JPEG, PNG or WebP files")
+            raise PictureError(
+                f"no pictures in {', '.join(map(str, folders))}; give folders of JPEG, PNG or WebP files"
+            )
 
     def __len__(self) -> int:
         return len(self.pictures)

@@ -1,9 +1,8 @@
 """Distillation of the compact feature network from a VGG-19 teacher.
 
 The student learns the teacher's features at each tap, in coordinates along the principal axes of those features,
-and it learns to be optimized through: half of every batch are pictures that the student's own gradients are
-painting just then, and on those its gradient has to point where the teacher's points. Without them an optimizer
-finds pictures that please the student and not the teacher.
+and it learns to be optimized through: a third of every batch are pictures that the student's own gradients are
+painting just then. Without them an optimizer finds pictures that please the student and not the teacher.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
 import mlx.core as mx
 import mlx.optimizers
 import numpy as np
@@ -38,12 +38,14 @@ class DistilOptions(Options):
 
     steps: int = Field(16000, ge=1, description="Training steps")
     minutes: float = Field(0, ge=0, description="Stop the schedule after so many minutes instead (0: by steps)")
-    batch: int = Field(8, ge=1, description="Fresh crops a step")
+    batch: int = Field(16, ge=1, description="Fresh crops a step")
     pool: int = Field(8, ge=1, description="Pictures being painted, trained on beside the fresh crops")
     crop: int = Field(256, ge=32, multiple_of=16, description="Edge of a crop, pixels")
     learning_rate: float = Field(2e-3, gt=0, description="Adam's step at its highest")
     gram_weight: float = Field(0.5, ge=0, description="Weight of the Gram error beside the feature error")
-    gradient_weight: float = Field(0.5, ge=0, description="Weight of the angle between student's and teacher's gradient")
+    gradient_weight: float = Field(
+        0.5, ge=0, description="Weight of the angle between student's and teacher's gradient"
+    )
     content_weight: float = Field(0.15, ge=0, description="Content weight of the pictures being painted")
     averaging: float = Field(0.999, ge=0, lt=1, description="Decay of the average over the weights")
     seed: int = Field(0, ge=0, description="Seed of weights, crops and paintings")
@@ -56,7 +58,9 @@ def initial_weights(key: mx.array) -> Weights:
         key, draw = mx.random.split(key)
         gain = 1.0 if "readout" in name else 2.0
         fan_in = math.prod(shape[1:])
-        weights[name] = mx.random.normal(shape, key=draw) * math.sqrt(gain / fan_in) if len(shape) > 1 else mx.zeros(shape)
+        weights[name] = (
+            mx.random.normal(shape, key=draw) * math.sqrt(gain / fan_in) if len(shape) > 1 else mx.zeros(shape)
+        )
     return weights
 
 
@@ -110,7 +114,9 @@ def normalized_error(found: mx.array, wanted: mx.array) -> mx.array:
     return mx.square(found - wanted).sum(axis=axes) / (mx.square(wanted).sum(axis=axes) + 1e-6)
 
 
-def painting_loss(features: Features, grams: Mapping[str, mx.array], content: mx.array, content_weight: mx.array) -> mx.array:
+def painting_loss(
+    features: Features, grams: Mapping[str, mx.array], content: mx.array, content_weight: mx.array
+) -> mx.array:
     """What a picture being painted descends, (B,): style as five Gram errors, content at relu4_1, all normalized."""
     style = sum(normalized_error(gram(features[tap]), grams[tap]) for tap in TAPS)
     return style + content_weight * normalized_error(features["relu4_1"], content)  # type: ignore[return-value]
@@ -160,11 +166,20 @@ class Pool:
         self.grams = {tap: take(g, self.grams[tap]) for tap, g in grams.items()} if self.grams else grams
         self.content = take(content, self.content) if self.content.ndim else content
         self.image = take(mx.array(start), self.image)
-        self.first, self.second = take(mx.zeros_like(self.image), self.first), take(mx.zeros_like(self.image), self.second)
+        self.first, self.second = (
+            take(mx.zeros_like(self.image), self.first),
+            take(mx.zeros_like(self.image), self.second),
+        )
         mx.eval(self.grams, self.content, self.image, self.first, self.second)
 
-    def move(self, gradient: mx.array) -> None:
+    def move(self, weights: Weights) -> None:
         """One step of Adam (Kingma and Ba 2015) for each picture, then new pictures for those that are done."""
+        student, content_weight = FeatureNetwork(COMPACT, weights, preprocessing="centered"), mx.array(self.content_weight)
+
+        def loss(x: mx.array) -> mx.array:
+            return painting_loss(student(x, TAPS), self.grams, self.content, content_weight).sum()
+
+        gradient = mx.grad(loss)(self.image)
         self.age += 1
         age = mx.array(self.age.astype(np.float32)).reshape(-1, 1, 1, 1)
         self.first = 0.9 * self.first + 0.1 * gradient
@@ -172,31 +187,20 @@ class Pool:
         first, second = self.first / (1 - mx.power(0.9, age)), self.second / (1 - mx.power(0.99, age))
         rate = mx.array(self.rate).reshape(-1, 1, 1, 1)
         self.image = mx.clip(self.image - rate * first / (mx.sqrt(second) + 1e-12), -0.1, 1.1)
+        mx.eval(self.image, self.first, self.second)
         if len(done := np.flatnonzero(self.age >= self.life)):
             self._renew(done)
 
 
 def student_loss(
-    weights: Weights, fresh: mx.array, pool: Pool, targets: Features, teacher_gradient: mx.array, options: DistilOptions
-) -> tuple[mx.array, mx.array, mx.array, mx.array, mx.array]:
-    """(loss, feature error, Gram error, gradient's angle, the student's gradient on the pool)."""
-    network = FeatureNetwork(COMPACT, weights, preprocessing="centered")
-    content_weight = mx.array(pool.content_weight)
-
-    def painting(x: mx.array) -> tuple[mx.array, dict[str, mx.array]]:
-        features = network(x, TAPS)
-        return painting_loss(features, pool.grams, pool.content, content_weight).sum(), features
-
-    (_, painted), gradient = mx.value_and_grad(painting)(pool.image)
-    found = network(fresh, TAPS)
-    found = {tap: mx.concatenate([found[tap], painted[tap]]) for tap in TAPS}
-    feature = sum(normalized_error(found[tap], targets[tap]).mean() for tap in TAPS) / len(TAPS)
-    grams = sum(normalized_error(gram(found[tap]), gram(targets[tap])).mean() for tap in TAPS) / len(TAPS)
-    product = (gradient * teacher_gradient).sum(axis=(1, 2, 3))
-    lengths = mx.sqrt(mx.square(gradient).sum(axis=(1, 2, 3)) * mx.square(teacher_gradient).sum(axis=(1, 2, 3)) + 1e-20)
-    angle = (1 - product / lengths).mean()
-    loss = feature + options.gram_weight * grams + options.gradient_weight * angle  # type: ignore[operator]
-    return loss, feature, grams, angle, mx.stop_gradient(gradient)  # type: ignore[return-value]
+    weights: Weights, x: mx.array, targets: Features, options: DistilOptions
+) -> tuple[mx.array, mx.array, mx.array]:
+    """(loss, feature error, Gram error), means over pictures and taps."""
+    found = FeatureNetwork(COMPACT, weights, preprocessing="centered")(x, TAPS)
+    feature = sum((normalized_error(found[tap], targets[tap]).mean() for tap in TAPS), mx.array(0.0)) / len(TAPS)
+    pairs = ((gram(found[tap]), gram(targets[tap])) for tap in TAPS)
+    grams = sum((normalized_error(*pair).mean() for pair in pairs), mx.array(0.0)) / len(TAPS)
+    return feature + options.gram_weight * grams, feature, grams
 
 
 def noisy(crops: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -230,7 +234,10 @@ def distil_steps(
 
     def fresh_crops() -> np.ndarray:
         some = max(1, options.batch * 3 // 8)
-        drawn = [photo_crops.draw(rng, options.batch - some, options.crop), painting_crops.draw(rng, some, options.crop)]
+        drawn = [
+            photo_crops.draw(rng, options.batch - some, options.crop),
+            painting_crops.draw(rng, some, options.crop),
+        ]
         return noisy(np.concatenate(drawn), rng)
 
     axes = principal_axes(teacher, np.concatenate([fresh_crops() for _ in range(48)]))
@@ -241,14 +248,7 @@ def distil_steps(
     adam = mlx.optimizers.Adam(options.learning_rate, betas=[0.9, 0.99])
     adam.init(weights)
     loss_and_gradient = mx.value_and_grad(student_loss)
-    content_weight = None
-    start = time.monotonic()
-
-    def teacher_painting(x: mx.array) -> tuple[mx.array, dict[str, mx.array]]:
-        features = axes.project(teacher(x))
-        return painting_loss(features, pool.grams, pool.content, content_weight).sum(), features  # type: ignore[arg-type]
-
-    step = 0
+    start, step = time.monotonic(), 0
     reader = ThreadPoolExecutor(1)  # crops for the next step are cut while the GPU works on this one
     upcoming = reader.submit(fresh_crops)
     while True:
@@ -258,27 +258,20 @@ def distil_steps(
             return
         warm = min(1.0, (step + 1) / 200)
         adam.learning_rate = mx.array(options.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done)))
-        fresh, upcoming = mx.array(upcoming.result()), reader.submit(fresh_crops)
-        content_weight = mx.array(pool.content_weight)
-        (_, painted), teacher_gradient = mx.value_and_grad(teacher_painting)(pool.image)
-        seen = axes.project(teacher(fresh))
-        targets = {tap: mx.concatenate([seen[tap], painted[tap]]) for tap in TAPS}
-        mx.eval(targets, teacher_gradient)
-        (loss, feature, grams, angle, gradient), slope = loss_and_gradient(
-            weights, fresh, pool, targets, teacher_gradient, options
-        )
+        x = mx.concatenate([mx.array(upcoming.result()), pool.image])
+        upcoming = reader.submit(fresh_crops)
+        targets = axes.project(teacher(x))
+        (loss, feature, grams), slope = loss_and_gradient(weights, x, targets, options)
         slope, _ = mlx.optimizers.clip_grad_norm(slope, 1.0)
         weights = adam.apply_gradients(slope, weights)
         decay = min(options.averaging, (step + 1) / (step + 10))
         average = tree_map(lambda a, w, d=decay: d * a + (1 - d) * w, average, weights)
-        mx.eval(weights, average, adam.state, loss, feature, grams, angle, gradient)
-        pool.move(gradient)
-        mx.eval(pool.image, pool.first, pool.second)
+        mx.eval(weights, average, adam.state, loss, feature, grams)
+        pool.move(weights)
         step += 1
         figures = {}
         if step % 20 == 0:
-            names = ("loss", "feature", "gram", "angle")
-            figures = dict(zip(names, (v.item() for v in (loss, feature, grams, angle)), strict=True))
+            figures = {"loss": loss.item(), "feature": feature.item(), "gram": grams.item()}
             figures["rate"] = step / (time.monotonic() - start)
         yield Progress(step, done, figures, average), axes
 

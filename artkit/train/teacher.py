@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
 import mlx.core as mx
 
 from artkit.contract import WeightsError
@@ -57,5 +58,7 @@ class Teacher:
             conv0, bias0 = self._auxiliary["conv0.weight"], self._auxiliary["conv0.bias"]
             for tap, f in self._encoder(conv2d(x, conv0, bias0), deep).items():
                 name = tap.replace("relu", "conv") + "_aux"
-                found[tap] = mx.maximum(conv2d(f, self._auxiliary[f"{name}.weight"], self._auxiliary[f"{name}.bias"]), 0)
+                found[tap] = mx.maximum(
+                    conv2d(f, self._auxiliary[f"{name}.weight"], self._auxiliary[f"{name}.bias"]), 0
+                )
         return found
