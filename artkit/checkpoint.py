@@ -19,11 +19,14 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 
 from artkit.contract import WeightsError
+
+if TYPE_CHECKING:
+    import mlx.core as mx
 
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
 DTYPES = {  # how each is stored; bfloat16 is the upper half of a float32
@@ -124,6 +127,19 @@ def read(path: str | Path) -> Checkpoint:
 
             return torchfile.read_legacy(path, size)
     raise WeightsError(f"{path} is not a file of weights; {_KNOWN_FILES}")
+
+
+def load_arrays(path: str | Path) -> dict[str, mx.array]:
+    """Every tensor in a file of weights, float32, evaluated (so that every thread can use them).
+
+    WeightsError as in `read`.
+    """
+    import artkit.device  # noqa: F401, I001  (fast BLAS before MLX)
+    import mlx.core as mx
+
+    arrays = {name: mx.array(tensor.read().astype(np.float32)) for name, tensor in read(path).tensors.items()}
+    mx.eval(arrays)
+    return arrays
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:

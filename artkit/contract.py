@@ -1,5 +1,7 @@
 """What every technique and every interface share: options, steps, recipes and errors.
 
+The errors, each below what it is a kind of:
+
     ArtkitError                 one line that says what is wrong and what to do; exit code 1
       WrongCall                 the person asked for something that cannot be; exit code 2
         UnknownStyle            a style name nobody knows

@@ -12,12 +12,12 @@ import artkit.device  # before mlx.core: it loads a fast BLAS
 # isort: split
 import mlx.core as mx
 import numpy as np
-from artkit.stylize.optimize import optimize_steps
 from pairs import PAIRS
 from processes import Contestant
 
 from artkit import image
 from artkit.nets.features import VGG19, FeatureNetwork, preprocess
+from artkit.stylize.optimize import optimize_steps
 from artkit.stylize.options import OptimizeOptions
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

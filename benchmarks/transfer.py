@@ -19,6 +19,7 @@ import numpy as np
 from machine import describe
 from pairs import PAIRS, add_shared, check_shared, read, write
 
+from artkit.checkpoint import load_arrays
 from artkit.nets.features import COMPACT, FeatureNetwork, load_features
 from artkit.nets.optimizers import LBFGS
 from artkit.stylize.objective import Objective
@@ -39,8 +40,7 @@ def network_of(path: Path | None) -> FeatureNetwork:
     """The bundled compact network, or the one in a file that `artkit train distil` wrote."""
     if path is None:
         return load_features("compact")
-    weights = {name: tensor.astype(mx.float32) for name, tensor in dict(mx.load(str(path))).items()}  # type: ignore[union-attr]
-    return FeatureNetwork(COMPACT, weights, "centered")
+    return FeatureNetwork(COMPACT, load_arrays(path), "centered")
 
 
 def main() -> None:
@@ -57,9 +57,8 @@ def main() -> None:
     options = OptimizeOptions(style_layers=dict.fromkeys(COMPACT.taps, 1.0), content_layers={"relu4_1": 1.0})
     aims = {"teacher": make_aim(options, teacher), "compact": make_aim(options, compact)}  # type: ignore[arg-type]
     print(f"{describe()}; {args.size} px, {args.iterations} iterations\n")
-    print(
-        "| pair | style: teacher | compact | ratio | content: teacher | compact | ratio |\n|---|--:|--:|--:|--:|--:|--:|"
-    )
+    print("| pair | style: teacher | compact | ratio | content: teacher | compact | ratio |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
     ratios = []
     for pair in PAIRS:
         photo = mx.array(read(pair.photo_path(args.shared), args.size)[None])

@@ -8,6 +8,7 @@ Takes some ten minutes on two CPU cores.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,7 +18,7 @@ import artkit
 HERE = Path(__file__).parents[1]
 PHOTO, STYLE = HERE / "samples" / "astronaut.jpg", HERE / "samples" / "night.jpg"
 EDGE, COLUMNS, LABEL, GAP = 320, 4, 34, 6
-VARIANTS: dict[str, dict[str, object]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "--content-weight 0.1": {"content_weight": 0.1},
     "--content-weight 0.005": {"content_weight": 0.005},

@@ -472,6 +472,19 @@ def test_written_files_come_back_and_are_safetensors(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.array(loaded["a"]), tensors["a"])
 
 
+def test_arrays_are_float32_whatever_the_file_holds(tmp_path: Path) -> None:
+    import mlx.core as mx
+
+    path = tmp_path / "w.safetensors"
+    checkpoint.write(path, {"a": FLAT.reshape(2, 12).T, "h": FLAT[:5].astype(np.float16)}, {})
+    arrays = checkpoint.load_arrays(path)
+    assert {array.dtype for array in arrays.values()} == {mx.float32}
+    np.testing.assert_array_equal(np.array(arrays["a"]), FLAT.reshape(2, 12).T)
+    np.testing.assert_array_equal(np.array(arrays["h"]), FLAT[:5].astype(np.float16))
+    with pytest.raises(WeightsError, match="cannot read"):
+        checkpoint.load_arrays(tmp_path / "none.safetensors")
+
+
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"old")

@@ -47,7 +47,9 @@ def test_steps_show_the_way_and_end_with_the_picture():
         assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam"}, {"init": "noise", "seed": 3}], ids=["lbfgs", "adam", "noise"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"optimizer": "adam"}, {"init": "noise", "seed": 3}], ids=["lbfgs", "adam", "noise"]
+)
 def test_the_same_call_gives_the_same_picture(changes: dict[str, object]):
     assert np.array_equal(result(**changes), result(**changes))
 
@@ -140,7 +142,9 @@ def test_little_memory_gives_the_same_picture():
     photo = drawn(300, 200, 4)
     pictures = []
     for memory in ("0", "400MB"):
-        steps = optimize_steps(photo, [STYLE], options(size=300, min_size=300, iterations=1, max_memory=memory, tolerance=0))
+        steps = optimize_steps(
+            photo, [STYLE], options(size=300, min_size=300, iterations=1, max_memory=memory, tolerance=0)
+        )
         pictures.append(np.array(list(steps)[-1].image))
     assert np.abs(pictures[0] - pictures[1]).max() < 2e-3
 

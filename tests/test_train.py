@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artkit.contract import PictureError, WeightsError
+from artkit.checkpoint import load_arrays
+from artkit.contract import PictureError, WeightsError, WrongCall
 from artkit.nets.features import COMPACT, FeatureNetwork, load_features
 from artkit.train.agreement import agreement, center_crops
 from artkit.train.data import Crops
-from artkit.train.distil import Axes, DistilOptions, distil_steps, initial_weights, normalized_error, principal_axes, save_compact
+from artkit.train.distil import (
+    Axes,
+    DistilOptions,
+    distil_steps,
+    initial_weights,
+    normalized_error,
+    principal_axes,
+    save_compact,
+)
 from artkit.train.teacher import TAPS, Teacher
 
 
@@ -58,7 +67,7 @@ def test_axes_turn_features_without_loss_where_there_are_enough(folder: Path):
     for tap, projected in axes.project(features).items():
         directions = axes.directions[tap]
         assert mx.allclose(directions.T @ directions, mx.eye(directions.shape[1]), atol=1e-4)
-        assert normalized_error(axes.lift({tap: projected})[tap], features[tap]).max().item() < 1e-4
+        assert float(normalized_error(axes.lift({tap: projected})[tap], features[tap]).max()) < 1e-4
     energy = {tap: mx.square(f).sum(axis=-1).mean().item() for tap, f in axes.project(teacher(mx.array(crops))).items()}
     assert energy == pytest.approx(dict.fromkeys(TAPS, 1.0), rel=1e-2)
 
@@ -67,7 +76,7 @@ def test_axes_survive_a_file(folder: Path, tmp_path: Path):
     axes = principal_axes(Stand(), center_crops(folder, 64))  # type: ignore[arg-type]
     weights = initial_weights(mx.random.key(1))
     save_compact(tmp_path / "compact.safetensors", weights, axes, DistilOptions())
-    loaded = {k: v.astype(mx.float32) for k, v in dict(mx.load(str(tmp_path / "compact.safetensors"))).items()}
+    loaded = load_arrays(tmp_path / "compact.safetensors")
     again = Axes.from_tensors(loaded)
     for tap in TAPS:
         assert mx.allclose(again.directions[tap], axes.directions[tap], atol=1e-3)
@@ -86,13 +95,19 @@ def test_a_missing_teacher_says_where_it_was_looked_for(tmp_path: Path):
         Teacher(tmp_path)
 
 
+def test_a_batch_holds_a_photo_and_a_painting():
+    with pytest.raises(WrongCall, match="batch"):
+        DistilOptions.checked({"batch": 1})
+
+
 def test_distillation_learns(shared: Path, folder: Path):
-    options = DistilOptions(steps=40, batch=1, pool=1, crop=32, learning_rate=5e-3, averaging=0.5)
+    # All of it lies in the warm-up, in which the rate rises to a fifth of what is given here.
+    options = DistilOptions(steps=40, batch=2, pool=1, crop=32, learning_rate=0.1, averaging=0.5)
     steps = distil_steps(folder, [folder], shared / "weights", options)
     *_, (middle, _) = itertools.islice(steps, 20)
     *_, (last, axes) = steps
     assert last.step == 40
-    assert last.figures["feature"] < middle.figures["feature"] * 1.2
+    assert last.figures["feature"] < middle.figures["feature"]
     assert last.figures["feature"] < 1
     scores = agreement(last.weights | axes.tensors(), Teacher(shared / "weights"), center_crops(folder, 64, limit=1))
     assert scores["relu1_1"]["feature"] > 0.2

@@ -6,10 +6,11 @@ import io
 import struct
 from collections.abc import Iterator
 
+import artkit.device  # noqa: F401  (its BLAS must be loaded before cv2)
+
 import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-import artkit.device  # noqa: F401  (its BLAS must be loaded before cv2)
 from artkit.contract import PictureError
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -59,12 +59,11 @@ def distil(
 )
 def agreement(weights: Path, teacher_weights: Path, pictures: tuple[Path, ...]) -> None:
     """Measure how well a compact network agrees with its teacher, tap by tap."""
-    import mlx.core as mx
-
+    from artkit.checkpoint import load_arrays
     from artkit.train.agreement import agreement, center_crops
     from artkit.train.teacher import Teacher
 
-    tensors = {name: tensor.astype(mx.float32) for name, tensor in dict(mx.load(str(weights))).items()}  # type: ignore[union-attr]
+    tensors = load_arrays(weights)
     for folder in pictures:
         scores = agreement(tensors, Teacher(teacher_weights), center_crops(folder))
         for tap, figures in scores.items():

@@ -134,7 +134,9 @@ class Sampled:
     def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
         """every: look at each `every`-th position along both edges only."""
         rows = features[:, ::every, ::every].reshape(-1, features.shape[-1])
-        inside = mx.ones(rows.shape[0]) if mask is None else (mask[:, ::every, ::every].reshape(-1) > 0.5).astype(mx.float32)
+        inside = (
+            mx.ones(rows.shape[0]) if mask is None else (mask[:, ::every, ::every].reshape(-1) > 0.5).astype(mx.float32)
+        )
         return {"samples": self.measure(rows), "inside": inside}
 
     def measure(self, rows: mx.array) -> mx.array:

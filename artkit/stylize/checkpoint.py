@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
 import mlx.core as mx
 
 from artkit.contract import PictureError, WrongCall
@@ -38,11 +40,12 @@ class Checkpoint:
         self._due = time.monotonic() + SECONDS
 
     def load(self) -> Saved | None:
-        """The state to go on from; None when there is none or it was not asked for. WrongCall if it is another run's."""
+        """The state to go on from; None when there is none or nobody asked for it. WrongCall if it is another run's."""
         if not (self.path and self.resume and self.path.exists()):
             return None
         try:
-            tensors, metadata = mx.load(str(self.path), format="safetensors", return_metadata=True)  # type: ignore[misc]
+            loaded: Any = mx.load(str(self.path), format="safetensors", return_metadata=True)
+            tensors, metadata = loaded
             about = json.loads(metadata["run"])
             x = tensors.pop("picture")
         except (RuntimeError, KeyError, ValueError):
@@ -82,6 +85,8 @@ class Checkpoint:
     def __enter__(self) -> Checkpoint:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.path and kind is not None:
             self._save(self.path)

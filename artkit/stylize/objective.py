@@ -12,12 +12,13 @@ gradient is the untiled one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import artkit.device
+
 import mlx.core as mx
 import numpy as np
 
@@ -157,7 +158,7 @@ class Objective:
             tap: sum((total(mx.square(piece[tap])) for piece in self._content), mx.array(1e-8))
             for tap in (aim.content_layers if self._content else ())
         }
-        theirs = [View(aim, *style.shape[1:3], memory).survey(style)[0] for style in styles]
+        theirs = [View(aim, style.shape[1], style.shape[2], memory).survey(style)[0] for style in styles]
         share = [float(mask.mean()) for mask in masks] or [1.0] * len(styles)
         parts = np.array([weight * area for weight, area in zip(weights, share, strict=True)])
         parts = parts / parts.sum()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import artkit.device
+
 import mlx.core as mx
 import numpy as np
 
@@ -26,11 +27,12 @@ from artkit.stylize.options import OptimizeOptions
 from artkit.stylize.regions import inside
 from artkit.stylize.tiling import bytes_per_pixel, reach
 
+DEFAULTS = OptimizeOptions()
 PATIENCE = 8  # iterations over which a scale's progress is judged
 
 
 def ladder(size: int, smallest: int) -> list[int]:
-    """Longest edges from `smallest` up to `size`, √2 apart at most: ladder(512, 128) = [128, 181, 256, 362, 512]."""
+    """Longest edges from `smallest` up to `size`, √2 apart at most: 512, 128 -> [128, 181, 256, 362, 512]."""
     if size <= smallest:
         return [size]
     rungs = math.ceil(2 * math.log2(size / smallest) - 1e-9)
@@ -46,11 +48,15 @@ def make_aim(options: OptimizeOptions, network: FeatureNetwork) -> Aim:
     """Options to losses and weights; WrongCall when they name layers that the network lacks."""
     defaults = network.architecture.style_layers, network.architecture.content_layers
     layers = []
-    for kind, given, usual in zip(("style", "content"), (options.style_layers, options.content_layers), defaults, strict=True):
+    for kind, given, usual in zip(
+        ("style", "content"), (options.style_layers, options.content_layers), defaults, strict=True
+    ):
         chosen = {tap: weight for tap, weight in (given or usual).items() if weight > 0}
         if unknown := set(chosen) - set(network.taps):
             missing = sorted(unknown)[0]
-            raise WrongCall(f'{kind} layer "{missing}" is not in network "{options.network}"; it has {", ".join(network.taps)}')
+            raise WrongCall(
+                f'{kind} layer "{missing}" is not in network "{options.network}"; it has {", ".join(network.taps)}'
+            )
         if not chosen:
             raise WrongCall(f"every {kind} layer has weight 0; give one of them some weight")
         whole = sum(chosen.values())
@@ -93,18 +99,23 @@ def plan_memory(options: OptimizeOptions, height: int, width: int, aim: Aim) -> 
     budget -= BASE_MEMORY
     pixels = height * width
     picture = pixels * 12  # one float32 picture
-    content = pixels * 4 * sum(CONTENT_CHANNELS / aim.network.architecture.geometry(tap)[0] ** 2 for tap in aim.content_layers)
+    strides = [aim.network.architecture.geometry(tap)[0] for tap in aim.content_layers]
+    content = pixels * 4 * sum(CONTENT_CHANNELS / stride**2 for stride in strides)
     _, halo = reach(aim.network.architecture, aim.taps)
     least = min(pixels, (256 + 2 * halo) ** 2) * bytes_per_pixel(aim.network, aim.taps)
+
+    def kept(history: int) -> float:
+        return make_optimizer(options, history).memory((1, height, width, 3)) + 4 * picture + content
+
     for history in range(options.history, 0, -1):
-        kept = make_optimizer(options, history).memory((1, height, width, 3)) + 4 * picture + content
-        if budget - kept >= least or (history == 1 and budget > kept):
-            return history, budget - kept
+        left = budget - kept(history)
+        if left >= least or (history == 1 and left > 0):
+            return history, left
         if options.optimizer == "adam":
             break
-    need = (kept + least + BASE_MEMORY) / 1e9
+    need, usable = (kept(1) + least + BASE_MEMORY) / 1e9, (budget + BASE_MEMORY) / 1e9
     raise DeviceError(
-        f"{max(height, width)} pixels need about {need:.1f} GB of memory, and {(budget + BASE_MEMORY) / 1e9:.1f} GB may be used; "
+        f"{max(height, width)} pixels need about {need:.1f} GB of memory, and {usable:.1f} GB may be used; "
         "choose a smaller --size, or --optimizer adam"
     )
 
@@ -116,7 +127,7 @@ CONTENT_CHANNELS = 512  # at most, of a content layer
 def optimize_steps(
     photo: Picture,
     styles: Sequence[Picture],
-    options: OptimizeOptions = OptimizeOptions(),
+    options: OptimizeOptions = DEFAULTS,
     *,
     masks: Sequence[np.ndarray] | None = None,
     init: Picture | None = None,
@@ -147,7 +158,12 @@ class _Run:
     """One picture being made."""
 
     def __init__(
-        self, photo: Picture, styles: list[Picture], options: OptimizeOptions, masks: list[np.ndarray], init: Picture | None
+        self,
+        photo: Picture,
+        styles: list[Picture],
+        options: OptimizeOptions,
+        masks: list[np.ndarray],
+        init: Picture | None,
     ) -> None:
         if masks and len(masks) != len(styles):
             raise WrongCall(f"{len(masks)} masks for {len(styles)} styles; give one for each")
@@ -191,7 +207,9 @@ class _Run:
     def objective(self, size: int, memory: float) -> Objective:
         height, width = self.shape(size)
         styles = [
-            mx.array(resize(style.pixels, *fit(style.height, style.width, round(size * self.options.style_scale)))[None])
+            mx.array(
+                resize(style.pixels, *fit(style.height, style.width, round(size * self.options.style_scale)))[None]
+            )
             for style in self.styles
         ]
         masks = [resize(mask[..., None], height, width)[..., 0].clip(0, 1) for mask in self.masks]

@@ -13,7 +13,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "
 
 
 def parse_bytes(text: object) -> object:
-    """"4GB" -> 4_000_000_000, "512 MiB" -> 536_870_912; numbers pass through."""
+    """Bytes: "4GB" -> 4_000_000_000, "512 MiB" -> 536_870_912; numbers pass through."""
     if not isinstance(text, str):
         return text
     match = re.fullmatch(r"\s*([\d.]+)\s*([kmgt]i?)?b?\s*", text.lower())
@@ -23,7 +23,7 @@ def parse_bytes(text: object) -> object:
 
 
 def parse_weights(text: object) -> object:
-    """"relu1_1=1,relu4_1=0.5" -> {"relu1_1": 1.0, "relu4_1": 0.5}; mappings pass through."""
+    """Weights by layer: "relu1_1=1,relu4_1=0.5" -> {"relu1_1": 1.0, "relu4_1": 0.5}; mappings pass through."""
     if not isinstance(text, str):
         return text
     pairs = [part.split("=") for part in text.replace(" ", "").split(",") if part]
@@ -39,35 +39,53 @@ LayerWeights = Annotated[dict[str, float], BeforeValidator(parse_weights)]
 class OptimizeOptions(Options):
     """Neural style by optimization (Gatys, Ecker and Bethge 2016), coarse to fine."""
 
-    size: int = Field(512, ge=64, le=16384, description="Longest edge of the result, pixels")
-    style_weight: tuple[PositiveFloat, ...] = Field((), description="Weight of each style, in order (equal if not given)")
-    style_scale: float = Field(1.0, ge=0.1, le=8, description="Size of the strokes: the style's edge against the result's")
-    content_weight: float = Field(0.03, ge=0, le=1000, description="How closely to keep to the photo, against the style")
-    strength: float = Field(1.0, ge=0, le=1, description="0 gives the photo back, 1 the whole style")
+    size: int = Field(default=512, ge=64, le=16384, description="Longest edge of the result, pixels")
+    style_weight: tuple[PositiveFloat, ...] = Field(
+        default=(), description="Weight of each style, in order (equal if not given)"
+    )
+    style_scale: float = Field(
+        default=1.0, ge=0.1, le=8, description="Size of the strokes: the style's edge against the result's"
+    )
+    content_weight: float = Field(
+        default=0.03, ge=0, le=1000, description="How closely to keep to the photo, against the style"
+    )
+    strength: float = Field(default=1.0, ge=0, le=1, description="0 gives the photo back, 1 the whole style")
     keep_color: Literal["off", "luma", "match"] = Field(
-        "off", description="Colors of the photo: luma paints in them, match recolors the style first"
+        default="off", description="Colors of the photo: luma paints in them, match recolors the style first"
     )
     style_loss: Literal["gram", "mean-std", "covariance", "wasserstein", "sliced", "histogram"] = Field(
-        "gram", description="What makes two styles alike"
+        default="gram", description="What makes two styles alike"
     )
-    content_loss: Literal["features", "self-similarity"] = Field("features", description="What is kept of the photo")
-    style_layers: LayerWeights = Field({}, description="Style layers and weights, relu1_1=1,relu4_1=0.5")
-    content_layers: LayerWeights = Field({}, description="Content layers and weights, relu4_1=1")
-    tv_weight: float = Field(0.2, ge=0, le=1000, description="Smoothness: weight of the total variation")
-    init: str = Field("content", description="Start from: content, noise, style or a picture file")
-    iterations: int = Field(150, ge=1, le=100_000, description="Iterations at full size; smaller sizes get more")
-    min_size: int = Field(128, ge=32, le=16384, description="Longest edge of the coarsest scale, pixels")
-    optimizer: Literal["lbfgs", "adam"] = Field("lbfgs", description="L-BFGS settles in fewer iterations; Adam takes less memory")
-    history: int = Field(10, ge=1, le=200, description="L-BFGS: correction pairs kept")
-    line_search: Literal["wolfe", "armijo", "none"] = Field("armijo", description="L-BFGS: how the step length is found")
-    learning_rate: float = Field(0.02, gt=0, le=1, description="Adam: step, in units of the 0..1 color range")
-    averaging: float = Field(0.99, ge=0, lt=1, description="Adam: decay of the average over iterates")
-    tolerance: float = Field(1e-4, ge=0, lt=1, description="Stop a scale when the loss falls less than this per iteration, relative")
-    network: str = Field("compact", description="Feature network: compact (bundled), vgg19, vgg16 or a name you added")
-    pooling: Literal["max", "average", "l2"] = Field("max", description="Pooling in a VGG network")
-    padding: Literal["reflect", "replicate", "zero"] = Field("reflect", description="Padding in a VGG network")
-    max_memory: Bytes = Field(0, ge=0, description="Memory to stay under, such as 4GB (0: what the machine can spare)")
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random draw")
+    content_loss: Literal["features", "self-similarity"] = Field(
+        default="features", description="What is kept of the photo"
+    )
+    style_layers: LayerWeights = Field(default={}, description="Style layers and weights, relu1_1=1,relu4_1=0.5")
+    content_layers: LayerWeights = Field(default={}, description="Content layers and weights, relu4_1=1")
+    tv_weight: float = Field(default=0.2, ge=0, le=1000, description="Smoothness: weight of the total variation")
+    init: str = Field(default="content", description="Start from: content, noise, style or a picture file")
+    iterations: int = Field(default=150, ge=1, le=100_000, description="Iterations at full size; smaller ones get more")
+    min_size: int = Field(default=128, ge=32, le=16384, description="Longest edge of the coarsest scale, pixels")
+    optimizer: Literal["lbfgs", "adam"] = Field(
+        default="lbfgs", description="L-BFGS settles in fewer iterations; Adam takes less memory"
+    )
+    history: int = Field(default=10, ge=1, le=200, description="L-BFGS: correction pairs kept")
+    line_search: Literal["wolfe", "armijo", "none"] = Field(
+        default="armijo", description="L-BFGS: how the step length is found"
+    )
+    learning_rate: float = Field(default=0.02, gt=0, le=1, description="Adam: step, in units of the 0..1 color range")
+    averaging: float = Field(default=0.99, ge=0, lt=1, description="Adam: decay of the average over iterates")
+    tolerance: float = Field(
+        default=1e-4, ge=0, lt=1, description="Stop a scale when the loss falls less than this per iteration, relative"
+    )
+    network: str = Field(
+        default="compact", description="Feature network: compact (bundled), vgg19, vgg16 or a name you added"
+    )
+    pooling: Literal["max", "average", "l2"] = Field(default="max", description="Pooling in a VGG network")
+    padding: Literal["reflect", "replicate", "zero"] = Field(default="reflect", description="Padding in a VGG network")
+    max_memory: Bytes = Field(
+        default=0, ge=0, description="Memory to stay under, such as 4GB (0: what the machine can spare)"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of every random draw")
 
     @field_validator("style_layers", "content_layers")
     @classmethod

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import artkit.device  # noqa: F401  (its BLAS must be loaded before cv2)
+
 import numpy as np
 
-import artkit.device  # noqa: F401  (its BLAS must be loaded before cv2)
 from artkit.color import luma
 from artkit.contract import PictureError, WrongCall
 from artkit.image import Picture, Readable, load, resize

@@ -17,7 +17,7 @@ from artkit.train.teacher import TAPS, Teacher
 
 
 def center_crops(folder: Path, size: int = 256, limit: int | None = None) -> np.ndarray:
-    """The middle of every picture in a folder, (N, size, size, 3), float32, 0..1; pictures smaller than that stay out."""
+    """The middle of every picture in a folder, (N, size, size, 3), float32, 0..1; smaller pictures stay out."""
     crops = []
     for picture in Crops(folder, limit=limit).pictures:
         top, left = ((edge - size) // 2 for edge in picture.shape[:2])

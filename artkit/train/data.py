@@ -40,7 +40,7 @@ class Crops:
         return len(self.pictures)
 
     def draw(self, rng: np.random.Generator, count: int, size: int) -> np.ndarray:
-        """(count, size, size, 3), float32, 0..1: random place, scale (up to 1.6), mirror, contrast and color balance."""
+        """(count, size, size, 3), float32, 0..1: random place, scale (up to 1.6), mirror, contrast, color balance."""
         return np.stack([self._one(rng, size) for _ in range(count)])
 
     def _one(self, rng: np.random.Generator, size: int) -> np.ndarray:

@@ -36,19 +36,19 @@ Features = Mapping[str, mx.array]
 class DistilOptions(Options):
     """How long and on what to distil."""
 
-    steps: int = Field(16000, ge=1, description="Training steps")
-    minutes: float = Field(0, ge=0, description="Stop the schedule after so many minutes instead (0: by steps)")
-    batch: int = Field(16, ge=1, description="Fresh crops a step")
-    pool: int = Field(8, ge=1, description="Pictures being painted, trained on beside the fresh crops")
-    crop: int = Field(256, ge=32, multiple_of=16, description="Edge of a crop, pixels")
-    learning_rate: float = Field(2e-3, gt=0, description="Adam's step at its highest")
-    gram_weight: float = Field(0.5, ge=0, description="Weight of the Gram error beside the feature error")
-    gradient_weight: float = Field(
-        0.5, ge=0, description="Weight of the angle between student's and teacher's gradient"
-    )
-    content_weight: float = Field(0.15, ge=0, description="Content weight of the pictures being painted")
-    averaging: float = Field(0.999, ge=0, lt=1, description="Decay of the average over the weights")
-    seed: int = Field(0, ge=0, description="Seed of weights, crops and paintings")
+    steps: int = Field(default=16000, ge=1, description="Training steps")
+    minutes: float = Field(default=0, ge=0, description="Stop the schedule after so many minutes instead (0: by steps)")
+    batch: int = Field(default=16, ge=2, description="Fresh crops a step, of photos and of paintings")
+    pool: int = Field(default=8, ge=1, description="Pictures being painted, trained on beside the fresh crops")
+    crop: int = Field(default=256, ge=32, multiple_of=16, description="Edge of a crop, pixels")
+    learning_rate: float = Field(default=2e-3, gt=0, description="Adam's step at its highest")
+    gram_weight: float = Field(default=0.5, ge=0, description="Weight of the Gram error beside the feature error")
+    content_weight: float = Field(default=0.15, ge=0, description="Content weight of the pictures being painted")
+    averaging: float = Field(default=0.999, ge=0, lt=1, description="Decay of the average over the weights")
+    seed: int = Field(default=0, ge=0, description="Seed of weights, crops and paintings")
+
+
+DEFAULTS = DistilOptions()
 
 
 def initial_weights(key: mx.array) -> Weights:
@@ -174,7 +174,8 @@ class Pool:
 
     def move(self, weights: Weights) -> None:
         """One step of Adam (Kingma and Ba 2015) for each picture, then new pictures for those that are done."""
-        student, content_weight = FeatureNetwork(COMPACT, weights, preprocessing="centered"), mx.array(self.content_weight)
+        student = FeatureNetwork(COMPACT, weights, preprocessing="centered")
+        content_weight = mx.array(self.content_weight)
 
         def loss(x: mx.array) -> mx.array:
             return painting_loss(student(x, TAPS), self.grams, self.content, content_weight).sum()
@@ -213,7 +214,7 @@ def noisy(crops: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Progress:
-    """A step of the training: its number, how much of the schedule is done (0..1), its figures, the averaged weights."""
+    """A step of the training: its number, how much of the schedule is done (0..1), figures, averaged weights."""
 
     step: int
     done: float
@@ -222,7 +223,7 @@ class Progress:
 
 
 def distil_steps(
-    photos: Path, paintings: list[Path], teacher_weights: Path, options: DistilOptions = DistilOptions()
+    photos: Path, paintings: list[Path], teacher_weights: Path, options: DistilOptions = DEFAULTS
 ) -> Iterator[tuple[Progress, Axes]]:
     """Train a compact network; yields after every step, figures filled in every 20th.
 
@@ -271,7 +272,7 @@ def distil_steps(
         step += 1
         figures = {}
         if step % 20 == 0:
-            figures = {"loss": loss.item(), "feature": feature.item(), "gram": grams.item()}
+            figures = {"loss": float(loss), "feature": float(feature), "gram": float(grams)}
             figures["rate"] = step / (time.monotonic() - start)
         yield Progress(step, done, figures, average), axes
 

@@ -14,6 +14,7 @@ import artkit.device  # noqa: F401  (fast BLAS before MLX)
 
 import mlx.core as mx
 
+from artkit.checkpoint import load_arrays
 from artkit.contract import WeightsError
 from artkit.nets.features import VGG19, Architecture, Conv, FeatureNetwork, Pool
 from artkit.nets.layers import conv2d
@@ -45,8 +46,7 @@ class Teacher:
         for file in files:
             if not file.is_file():
                 raise WeightsError(f"the teacher needs {file}; give its folder with --weights")
-        vgg, encoder = (dict(mx.load(str(file))) for file in files)  # type: ignore[arg-type]
-        mx.eval(vgg, encoder)
+        vgg, encoder = (load_arrays(file) for file in files)
         self._vgg = FeatureNetwork(VGG19, vgg, preprocessing="caffe")
         self._encoder = FeatureNetwork(_encoder(), encoder, preprocessing="none")
         self._auxiliary = encoder
