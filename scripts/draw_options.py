@@ -17,10 +17,10 @@ import artkit
 
 HERE = Path(__file__).parents[1]
 PHOTO, STYLE = HERE / "samples" / "astronaut.jpg", HERE / "samples" / "night.jpg"
-EDGE, COLUMNS, LABEL, GAP = 320, 4, 34, 6
+EDGE, COLUMNS, LABEL, GAP = 288, 4, 34, 6
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it comes": {},
-    "--content-weight 0.1": {"content_weight": 0.1},
+    "--content-weight 0.3": {"content_weight": 0.3},
     "--content-weight 0.005": {"content_weight": 0.005},
     "--style-scale 0.5": {"style_scale": 0.5},
     "--style-scale 2": {"style_scale": 2.0},

@@ -116,6 +116,6 @@ def test_distillation_learns(shared: Path, folder: Path):
 def test_the_bundled_network_agrees_with_its_teacher_on_held_out_pictures(shared: Path):
     crops = center_crops(shared / "data" / "photos" / "val", limit=2)
     scores = agreement(dict(load_features("compact").weights), Teacher(shared / "weights"), crops)
-    floors = {"relu1_1": 0.97, "relu2_1": 0.9, "relu3_1": 0.8, "relu4_1": 0.75, "relu5_1": 0.6}
+    floors = {"relu1_1": 0.97, "relu2_1": 0.85, "relu3_1": 0.7, "relu4_1": 0.87, "relu5_1": 0.73}
     for tap, floor in floors.items():
         assert scores[tap]["feature"] > floor, (tap, scores[tap])

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import mlx.core as mx
 
+from artkit.nets.layers import channel_products
 from artkit.nets.statistics import directions, square_root, total
 
 Summary = dict[str, mx.array]
@@ -43,6 +44,13 @@ def _rows(features: mx.array, mask: mx.array | None) -> tuple[mx.array, mx.array
     return rows, rows * weights, weights.sum()
 
 
+def _products(features: mx.array, mask: mx.array | None) -> mx.array:
+    """Sums over positions of the products of channels, (C, C), each position weighted by the mask."""
+    if mask is not None:
+        features = features * mx.sqrt(mask)
+    return channel_products(features.reshape(1, -1, features.shape[-1]))[0]
+
+
 def _relative(found: mx.array, wanted: mx.array) -> mx.array:
     return total(mx.square(found - wanted)) / (total(mx.square(wanted)) + 1e-8)
 
@@ -65,8 +73,7 @@ class Gram(Additive):
     """Channel correlations (Gatys, Ecker and Bethge 2016, equation 3), F·Fᵀ over positions."""
 
     def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
-        rows, weighted, count = _rows(features, mask)
-        return {"gram": weighted.T @ rows, "count": count}
+        return {"gram": _products(features, mask), "count": _rows(features, mask)[2]}
 
     def distance(self, summary: Summary, target: Summary) -> mx.array:
         return _relative(summary["gram"] / (summary["count"] + 1e-8), target["gram"])
@@ -93,8 +100,8 @@ class Covariance(Additive):
     """Mean and covariance of the channels: the Gram matrix taken apart, so that brightness and pattern both count."""
 
     def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
-        rows, weighted, count = _rows(features, mask)
-        return {"mean": weighted.sum(axis=0), "outer": weighted.T @ rows, "count": count}
+        _, weighted, count = _rows(features, mask)
+        return {"mean": weighted.sum(axis=0), "outer": _products(features, mask), "count": count}
 
     def blend(self, first: Summary, second: Summary, amount: float) -> Summary:
         """Means and covariances each in between (raw second moments would count the means' difference as spread)."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import mlx.core as mx
 
+from artkit.nets.layers import channel_products
+
 
 def total(values: mx.array) -> mx.array:
     """The sum of all values, a scalar; row by row, because one float32 sum over a large picture is off by percents."""
@@ -20,7 +22,7 @@ def gram(features: mx.array) -> mx.array:
     """Channel correlations: (B, H, W, C) -> (B, C, C), divided by H·W (Gatys et al. 2016 divide in the loss)."""
     B, H, W, C = features.shape
     f = features.reshape(B, H * W, C)
-    return f.swapaxes(1, 2) @ f / (H * W)
+    return channel_products(f) / (H * W)
 
 
 def square_root(matrix: mx.array, iterations: int = 12, epsilon: float = 1e-4) -> mx.array:

@@ -261,7 +261,10 @@ class _Run:
             return x, optimizer
         carried = make_optimizer(self.options, history)
         carried.load_state(optimizer.resized(lambda a: resized(a, height, width), area).state())
-        return resized(x, height, width), carried
+        grown = resized(x, height, width)
+        if self.options.init == "content":  # and the detail that the photo gains, or the new scale starts out blurred
+            grown = grown + self.photo_at(size) - resized(self.photo_at(max(x.shape[1:3])), height, width)
+        return grown, carried
 
     def _settled(self, losses: list[float]) -> bool:
         """Whether the last iterations gained less than the tolerance each."""

@@ -47,7 +47,7 @@ class OptimizeOptions(Options):
         default=1.0, ge=0.1, le=8, description="Size of the strokes: the style's edge against the result's"
     )
     content_weight: float = Field(
-        default=0.03, ge=0, le=1000, description="How closely to keep to the photo, against the style"
+        default=0.05, ge=0, le=1000, description="How closely to keep to the photo, against the style"
     )
     strength: float = Field(default=1.0, ge=0, le=1, description="0 gives the photo back, 1 the whole style")
     keep_color: Literal["off", "luma", "match"] = Field(
@@ -63,7 +63,7 @@ class OptimizeOptions(Options):
     content_layers: LayerWeights = Field(default={}, description="Content layers and weights, relu4_1=1")
     tv_weight: float = Field(default=0.2, ge=0, le=1000, description="Smoothness: weight of the total variation")
     init: str = Field(default="content", description="Start from: content, noise, style or a picture file")
-    iterations: int = Field(default=150, ge=1, le=100_000, description="Iterations at full size; smaller ones get more")
+    iterations: int = Field(default=24, ge=1, le=100_000, description="Iterations at full size; smaller ones get more")
     min_size: int = Field(default=128, ge=32, le=16384, description="Longest edge of the coarsest scale, pixels")
     optimizer: Literal["lbfgs", "adam"] = Field(
         default="lbfgs", description="L-BFGS settles in fewer iterations; Adam takes less memory"
