@@ -83,7 +83,7 @@ class OptimizeOptions(Options):
     pooling: Literal["max", "average", "l2"] = Field(default="max", description="Pooling in a VGG network")
     padding: Literal["reflect", "replicate", "zero"] = Field(default="reflect", description="Padding in a VGG network")
     max_memory: Bytes = Field(
-        default=0, ge=0, description="Memory to stay under, such as 4GB (0: what the machine can spare)"
+        default=0, ge=0, description="Memory to stay under, such as 4GB (0: 5GB, or half of what is free)"
     )
     seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of every random draw")
 
