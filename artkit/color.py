@@ -26,7 +26,7 @@ def keep_luma(result: np.ndarray, photo: np.ndarray) -> np.ndarray:
     """
     gray = luma(np.clip(result, 0, 1))[..., None]
     chroma = photo - luma(photo)[..., None]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # room without end is as good as 1
         room = np.where(chroma > 0, (1 - gray) / chroma, np.where(chroma < 0, -gray / chroma, 1))
     return np.clip(gray + np.minimum(room.min(axis=2, keepdims=True), 1) * chroma, 0, 1).astype(np.float32)
 

@@ -10,6 +10,12 @@ import artkit.device  # noqa: F401  (fast BLAS first, before anything imports ml
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: a test fails where it was changed, not by chance. `--hypothesis-profile default` looks
+# for new ones.
+settings.register_profile("fixed", derandomize=True)
+settings.load_profile("fixed")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -101,6 +101,8 @@ def test_keeping_luma_stays_in_range_with_the_photos_hue(result: np.ndarray, pho
 
 
 def test_black_and_white_have_no_room_for_color() -> None:
+    faint = np.full((1, 1, 3), [2e-39, 0, 2e-39], np.float32)  # room over chroma is past what float32 holds
+    np.testing.assert_array_equal(keep_luma(np.zeros((1, 1, 3), np.float32), faint), 0)
     red = np.full((1, 1, 3), [0.9, 0.1, 0.1], np.float32)
     for level in (0.0, 1.0):
         np.testing.assert_allclose(keep_luma(np.full((1, 1, 3), level), red), level, atol=1e-6)
