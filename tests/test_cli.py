@@ -447,6 +447,17 @@ def test_a_reader_that_leaves_is_no_bug() -> None:
 # --- the other commands -------------------------------------------------------------------------------------------
 
 
+def test_examples_in_the_help_stand_on_lines_of_their_own(run: Run) -> None:
+    for words, example in (
+        ([], "artkit stylize photo.jpg --style painting.jpg"),
+        (["stylize"], "artkit stylize cat.jpg --style wave.jpg"),
+        (["completion"], "zsh:   artkit completion zsh >> ~/.zshrc"),
+    ):
+        shown = run(*words, "--help").out
+        assert example in [line.strip() for line in shown.splitlines()]
+        assert "\\b" not in shown
+
+
 def test_version(run: Run) -> None:
     assert run("--version").out == f"artkit {artkit.__version__}\n"
 

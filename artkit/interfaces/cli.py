@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error; goes with every command."
 )
 def artkit() -> None:
-    r"""Neural style transfer on your own machine.
+    """Neural style transfer on your own machine.
 
     \b
     artkit stylize photo.jpg --style painting.jpg

@@ -72,7 +72,7 @@ def stylize(
     as_json: bool,
     **params: Any,
 ) -> None:
-    r"""Paint each PHOTO in the style of a picture.
+    """Paint each PHOTO in the style of a picture.
 
     PHOTO is a file, a folder, a pattern such as "holiday/*.jpg", or - for stdin. A template for -o takes {stem}
     {style} {size} {seed} {n}. A result that exists is never replaced unless you say so.
