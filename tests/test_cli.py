@@ -389,6 +389,14 @@ def test_one_line_says_what_is_wrong(run: Run, words: list[str], code: int, says
     assert sorted(Path().iterdir()) == before
 
 
+def test_a_training_option_without_a_value(run: Run) -> None:
+    Path("pictures").mkdir()
+    folders = [f"--{what}=pictures" for what in ("photos", "paintings", "teacher")]
+    one_line(run("train", "distil", *folders, "-o", "out", "--set", "minutes"), 2, "--set 'minutes'", "steps=4000")
+    one_line(run("train", "distil", *folders, "-o", "out", "--set", "minuets=2"), 2, "minuets", "minutes")
+    assert not Path("out").exists()
+
+
 def test_a_mistyped_command(run: Run) -> None:
     one_line(run("stylise", "cat.png"), 2, '"stylise"', '"stylize"')
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from artkit.contract import WrongCall
+
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -33,7 +35,7 @@ def distil(
     """
     from artkit.train.distil import DistilOptions, distil_steps, save_compact
 
-    options = DistilOptions.checked(dict(setting.split("=", 1) for setting in settings))
+    options = DistilOptions.checked(dict(map(_pair, settings)))
     out.mkdir(parents=True, exist_ok=True)
     saved = time.monotonic()
     progress = axes = None
@@ -49,6 +51,14 @@ def distil(
                 saved = time.monotonic()
     if progress and axes:
         save_compact(out / "compact.safetensors", progress.weights, axes, options)
+
+
+def _pair(setting: str) -> tuple[str, str]:
+    """Like so: "steps=4000" -> ("steps", "4000")."""
+    name, equals, value = setting.partition("=")
+    if not equals:
+        raise WrongCall(f"--set {setting!r}: should be OPTION=VALUE, such as steps=4000")
+    return name.strip(), value.strip()
 
 
 @train.command()
