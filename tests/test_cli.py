@@ -373,6 +373,7 @@ def test_a_recipe_of_another_technique_is_refused_by_name(run: Run) -> None:
         (["cat.png", "--style", "gold.png", "-o", "x.doc"], 1, [".doc", ".png"]),
         (["cat.png", "--style", "gold.png", "-o", "{stem}_{stlye}.png"], 2, ["{stlye}", "{style}"]),
         (["cat.png", "--style", "gold.png", "-o", "{stem.png"], 2, ["-o"]),
+        (["cat.png", "--style", "gold.png", "-o", ""], 2, ["-o is empty"]),
         (["cat.png", "gold.png", "--style", "gold.png", "-o", "one.png"], 2, ["one.png", "{stem}"]),
         (["cat.png", "gold.png", "--style", "gold.png", "-o", "-"], 2, ["one photo"]),
         (["cat.png", "--style", "gold.png", "-o", "-", "--json"], 2, ["--json"]),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from artkit.contract import WrongCall
+from artkit.contract import PictureError, WrongCall
 from artkit.interfaces.outputs import STDOUT, checkpoint_of, numbered, targets
 
 
@@ -36,6 +36,7 @@ def test_a_place_for_every_photo(tmp_path: Path) -> None:
         ("{stem.__class__}.png", "{stem.__class__} is not known"),
         ("{name}.png", "{name} is not known"),
         ("{size:q}.png", "template"),
+        ("{size:{depth}}.png", "{size:{depth}} is not known"),
         ("{n!x}.png", "template"),
     ],
 )
@@ -43,6 +44,20 @@ def test_wrong_templates(output: str, says: str) -> None:
     with pytest.raises(WrongCall) as error:
         places(output, "cat")
     assert says in str(error.value)
+
+
+def test_folders_of_a_template_are_made_and_those_of_a_plain_name_are_not(tmp_path: Path) -> None:
+    assert places(f"{tmp_path}/{{style}}/{{stem}}.png", "cat") == [str(tmp_path / "wave" / "cat.png")]
+    assert (tmp_path / "wave").is_dir()
+    places(f"{tmp_path}/mistyped/cat.png", "cat")
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "cat.jpg").touch()
+    for output in (f"{tmp_path}/cat.jpg/", f"{tmp_path}/cat.jpg/{{stem}}.png"):
+        with pytest.raises(PictureError, match=r"cannot make the folder .*choose another"):
+            places(output, "cat")
 
 
 def test_two_photos_never_share_a_file() -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from artkit.contract import Options, WrongCall
+from artkit.contract import Options, PictureError, WrongCall
 
 STDOUT = Path("-")
 DEFAULT = "{stem}_{style}.png"
@@ -27,7 +27,7 @@ class SaveOptions(Options):
 def targets(output: str | None, stems: Sequence[str], *, style: str, size: int, seed: int) -> list[Path]:
     """One file a photo, in order; WrongCall when the template is wrong or two photos would share a file.
 
-    output: what `-o` says; None is `{stem}_{style}.png` in the current folder.
+    output: what `-o` says; None is `{stem}_{style}.png` in the current folder. Folders that a template names are made.
     stems: the photos' file names without their endings.
     """
     template = _template(output)
@@ -44,7 +44,19 @@ def targets(output: str | None, stems: Sequence[str], *, style: str, size: int, 
             raise WrongCall(
                 f"{uses} photos would all be written to {name}; use {{stem}} or {{n}} in -o, such as {DEFAULT!r}"
             )
+    if output is not None and "{" in output:
+        for folder in sorted({Path(name).parent for name in names}):
+            make_folder(folder)
     return [Path(name) for name in names]
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder and those above it, where there is none; PictureError when that cannot be done."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise PictureError(f'cannot make the folder "{path}": {reason}; choose another one') from None
 
 
 def numbered(path: Path, n: int) -> Path:
@@ -64,14 +76,14 @@ def _template(output: str | None) -> str:
     if not output:
         raise WrongCall("-o is empty; give a file, a folder or - for stdout")
     if output.endswith(("/", os.sep)):
-        Path(output).mkdir(parents=True, exist_ok=True)
+        make_folder(output)
     return str(Path(output) / DEFAULT) if Path(output).is_dir() else output
 
 
 def _fill(template: str, values: dict[str, str | int]) -> str:
     try:
-        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-        wrong = [name for name in names if name not in FIELDS]
+        fields = [(name, spec or "") for _, name, spec, _ in string.Formatter().parse(template) if name is not None]
+        wrong = [f"{name}:{spec}" if spec else name for name, spec in fields if name not in FIELDS or "{" in spec]
         if not wrong:
             return template.format(**values)
         reason = f"{{{wrong[0]}}} is not known"

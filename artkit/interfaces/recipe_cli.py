@@ -12,7 +12,7 @@ import click
 
 from artkit._version import __version__
 from artkit.contract import PictureError, Recipe, Source, WrongCall
-from artkit.interfaces.outputs import SaveOptions
+from artkit.interfaces.outputs import SaveOptions, make_folder
 from artkit.stylize.options import OptimizeOptions
 
 
@@ -132,7 +132,7 @@ def again_target(file: Path, output: str | None) -> Path:
     if output is None:
         return file.with_name(name)
     if output.endswith("/"):
-        Path(output).mkdir(parents=True, exist_ok=True)
+        make_folder(output)
     return Path(output) / name if Path(output).is_dir() else Path(output)
 
 

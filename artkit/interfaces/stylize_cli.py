@@ -93,7 +93,7 @@ def stylize(
 
     inputs, errors = find_inputs(photos)
     places = targets(
-        output or ("-" if photos == ("-",) else None),
+        "-" if output is None and photos == ("-",) else output,
         [photo.stem for photo in inputs],
         style="+".join(path.stem for path in pictures),
         size=options.size,
