@@ -181,6 +181,11 @@ def test_stdin_to_stdout(run: Run) -> None:
     assert np.array_equal(load("stdin.png").pixels, load(ended.raw).pixels)
 
 
+def test_stdin_named_twice_is_read_once(run: Run) -> None:
+    assert run("stylize", "-", "-", *QUICK, "-o", "out.png", stdin=Path("cat.png").read_bytes()).code == 0
+    assert Path("out.png").exists()
+
+
 def test_json_is_one_object_a_picture_and_nothing_else(run: Run) -> None:
     Image.new("RGB", (80, 40), (1, 2, 3)).save("dog.png")
     ended = run("stylize", "cat.png", "dog.png", *QUICK, "--json", "--seed", 9)
@@ -381,6 +386,11 @@ def test_a_recipe_of_another_technique_is_refused_by_name(run: Run) -> None:
         (["cat.png", "--style", "gold.png", "--mask", "gold.png"], 1, ["gold.png", "80×60"]),
         (["cat.png", "--style", "gold.png", "--save-every", "0"], 2, ["--save-every"]),
         (["cat.png", "--style", "gold.png", "--init", "nothing.png"], 1, ["nothing.png"]),
+        (["cat.png", "--style", "gold.png", "--init", "nosie"], 2, ["nosie", "noise", "picture file"]),
+        (["cat.png", "--style", "gold.png", "--preview", "x.png", "-o", "./x.png"], 2, ["--preview", "x.png"]),
+        (["cat.png", "--style", "empty"], 1, ['"empty" is a folder']),
+        (["cat.png", "--style", ""], 2, ['no style ""']),
+        (["", "--style", "gold.png"], 1, ["is empty"]),
     ],
 )
 def test_one_line_says_what_is_wrong(run: Run, words: list[str], code: int, says: list[str]) -> None:

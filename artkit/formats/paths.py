@@ -51,6 +51,8 @@ def find_pictures(patterns: Iterable[str | Path]) -> list[Path]:
 
 def _matches(pattern: str) -> list[Path]:
     refuse_urls(pattern)
+    if not pattern:  # an unset variable in a script; Path("") would be the current folder
+        raise PictureError('the name of a picture is empty, ""; give a file, a folder or a pattern')
     path = Path(pattern).expanduser()
     if path.is_dir():
         pictures = _pictures(path.iterdir())

@@ -34,6 +34,8 @@ def find_inputs(patterns: Sequence[str]) -> tuple[list[Input], list[ArtkitError]
     for pattern in patterns:
         try:
             if pattern == "-":
+                if "-" in found:  # read already, and there is no second time
+                    continue
                 data = sys.stdin.buffer.read()
                 found["-"] = Input(Source("photo", "-", hashlib.sha256(data).hexdigest()), data)
                 continue

@@ -78,6 +78,8 @@ def check(target: Path, plan: Plan, photo: Source) -> bool:
     may_overwrite = plan.overwrite or (plan.resume and unfinished)
     check_target(target, may_overwrite, longest=plan.options.size, bits=plan.saving.bits)
     if plan.preview is not None:
+        if plan.preview.resolve() == target.resolve():
+            raise WrongCall(f'--preview and the result are both "{target}"; give the preview a name of its own')
         check_target(plan.preview, may_overwrite)
     if plan.save_every and not may_overwrite and (found := _numbered(target)):
         raise PictureError(f'"{found[0]}" exists already; choose another output or allow it with --overwrite')

@@ -17,11 +17,11 @@ def folder() -> Path:
 
 
 def find(style: str) -> Path:
-    """The picture of `style`; UnknownStyle when it is neither a file nor looks like one.
+    """The picture of `style`; UnknownStyle when it is nothing on the disk and does not look like a file.
 
     A name with an ending or a folder is taken for a file even if there is none, so that reading it says what is wrong.
     """
     path = Path(style).expanduser()
-    if path.is_file() or path.suffix or any(separator in style for separator in ("/", os.sep)):
+    if (style and path.exists()) or path.suffix or any(separator in style for separator in ("/", os.sep)):
         return path
     raise UnknownStyle(style)

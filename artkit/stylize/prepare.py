@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from artkit.contract import Step
+from artkit.contract import Step, WrongCall
 from artkit.image import Picture, Readable, load
 from artkit.stylize.gallery import find
 from artkit.stylize.optimize import optimize_steps
@@ -26,10 +26,17 @@ class Material:
 
 
 def gather(styles: Sequence[Readable], masks: Sequence[Readable], options: OptimizeOptions) -> Material:
-    """Open everything; UnknownStyle, or a PictureError that names what cannot be read."""
+    """Open everything; UnknownStyle, a PictureError that names what cannot be read, a WrongCall for init."""
     pictures = tuple(load(find(style) if isinstance(style, str) else style) for style in styles)
-    init = None if options.init in STARTS else load(options.init)
+    init = None if options.init in STARTS else load(_start(options.init))
     return Material(pictures, tuple(map(load, masks)), init)
+
+
+def _start(init: str) -> str:
+    """The name of the picture file to start from; WrongCall when it is a word that means nothing."""
+    if not (Path(init).suffix or Path(init).expanduser().is_file()):
+        raise WrongCall(f'cannot start from "{init}"; it is {", ".join(STARTS)} or a picture file')
+    return init
 
 
 def steps_of(
