@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 from pathlib import Path
 
@@ -188,3 +189,23 @@ def test_without_a_style_nothing_starts():
 def test_a_single_pixel_photo_works():
     *_, last = optimize_steps(Picture.of(np.full((1, 1, 3), 0.5, np.float32)), [STYLE], options())
     assert mx.isfinite(last.image).all()
+
+
+def test_only_the_finished_picture_is_at_the_end_of_the_way():
+    chosen = options(keep_color="luma")
+    *before, last = optimize_steps(PHOTO, [STYLE], chosen)
+    assert last.done == last.total
+    assert all(step.done < step.total for step in before)
+    assert not np.array_equal(np.array(before[-1].image), np.array(last.image))
+
+
+def test_a_checkpoint_that_cannot_be_saved_does_not_hide_what_went_wrong(tmp_path: Path):
+    steps = optimize_steps(PHOTO, [STYLE], options(), checkpoint=tmp_path / "no folder" / "out.png.resume")
+
+    def failing() -> None:
+        with contextlib.closing(steps):  # type: ignore[type-var]
+            next(iter(steps))
+            raise PictureError("no space left on the disk")
+
+    with pytest.raises(PictureError, match="no space left"):
+        failing()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -89,4 +90,5 @@ class Checkpoint:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.path and kind is not None:
-            self._save(self.path)
+            with contextlib.suppress(PictureError):  # what broke the run off is what the person should hear of
+                self._save(self.path)

@@ -245,13 +245,14 @@ class _Run:
                     x, loss = optimizer.step(x, objective)
                     losses.append(loss)
                     checkpoint.offer(x, optimizer, scale, losses)
-                    total = done + sum(n * w for n, w in zip(planned[scale:], self.work[scale:], strict=True))
+                    ahead = sum(n * w for n, w in zip(planned[scale:], self.work[scale:], strict=True))
                     figures = {"size": size, "iteration": len(losses), "loss": loss, **objective.figures}
-                    yield Step(optimizer.average(x), done + len(losses) * self.work[scale], total, figures)
+                    now = done + len(losses) * self.work[scale]
+                    yield Step(optimizer.average(x), now, done + ahead + 1, figures)  # 1: to finish the picture
                 done += len(losses) * self.work[scale]
                 planned[scale] = len(losses)
                 x, losses, optimizer.stalled = optimizer.average(x), [], False
-            yield Step(self.finished(x), done, done, figures)
+            yield Step(self.finished(x), done + 1, done + 1, figures)
             checkpoint.finish()
 
     def _carry(self, x: mx.array, optimizer: Optimizer, size: int, history: int) -> tuple[mx.array, Optimizer]:
