@@ -8,7 +8,7 @@ import pytest
 
 from artkit.contract import DeviceError, PictureError, WrongCall
 from artkit.image import Picture
-from artkit.nets.features import load_features
+from artkit.nets.features import FeatureNetwork, load_features
 from artkit.stylize.optimize import iterations_at, ladder, make_aim, optimize_steps, plan_memory
 from artkit.stylize.options import OptimizeOptions
 
@@ -186,6 +186,22 @@ def test_without_a_style_nothing_starts():
         list(optimize_steps(PHOTO, [], options()))
 
 
+@pytest.mark.parametrize("shape", [(15, 300), (300, 15)])
+def test_a_narrow_photo_starts_where_the_network_still_sees_all_of_it(shape: tuple[int, int]):
+    photo = drawn(*shape, 3)
+    steps = list(optimize_steps(photo, [STYLE], options(size=340, min_size=32, iterations=1)))
+    assert {step.figures["size"] for step in steps} == {320, 340}
+    assert mx.isfinite(steps[-1].image).all()
+    with pytest.raises(WrongCall, match=r"too narrow.* size of 320"):
+        list(optimize_steps(photo, [STYLE], options(size=319)))
+
+
+def test_a_tiny_or_narrow_style_is_enlarged_until_the_network_sees_it():
+    for style in (drawn(40, 2, 1), drawn(2, 40, 1), STYLE):
+        *_, last = optimize_steps(PHOTO, [style], options(iterations=1, style_scale=0.1))
+        assert mx.isfinite(last.image).all()
+
+
 def test_a_single_pixel_photo_works():
     *_, last = optimize_steps(Picture.of(np.full((1, 1, 3), 0.5, np.float32)), [STYLE], options())
     assert mx.isfinite(last.image).all()
@@ -209,3 +225,14 @@ def test_a_checkpoint_that_cannot_be_saved_does_not_hide_what_went_wrong(tmp_pat
 
     with pytest.raises(PictureError, match="no space left"):
         failing()
+
+
+def test_a_network_that_is_cut_short_takes_the_usual_layers_that_it_has():
+    whole = load_features("compact")
+    short = FeatureNetwork(whole.architecture, {k: v for k, v in whole.weights.items() if "4_1" not in k})
+    assert short.taps == ("relu1_1", "relu2_1", "relu3_1")
+    aim = make_aim(options(), short)
+    assert dict(aim.style_layers) == pytest.approx(dict.fromkeys(short.taps, 1 / 3))
+    assert dict(aim.content_layers) == {"relu3_1": 1.0}
+    with pytest.raises(WrongCall, match='"relu4_1" is not in'):
+        make_aim(options(content_layers="relu4_1=1"), short)

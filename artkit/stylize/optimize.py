@@ -45,12 +45,16 @@ def iterations_at(size: int, options: OptimizeOptions) -> int:
 
 
 def make_aim(options: OptimizeOptions, network: FeatureNetwork) -> Aim:
-    """Options to losses and weights; WrongCall when they name layers that the network lacks."""
+    """Options to losses and weights; WrongCall when they name layers that the network lacks.
+
+    A network that is cut short is asked for those of the usual layers that it has, or else for its deepest one.
+    """
     defaults = network.architecture.style_layers, network.architecture.content_layers
     layers = []
     for kind, given, usual in zip(
         ("style", "content"), (options.style_layers, options.content_layers), defaults, strict=True
     ):
+        usual = {tap: weight for tap, weight in usual.items() if tap in network.taps} or {network.taps[-1]: 1.0}
         chosen = {tap: weight for tap, weight in (given or usual).items() if weight > 0}
         if unknown := set(chosen) - set(network.taps):
             missing = sorted(unknown)[0]
@@ -70,6 +74,12 @@ def make_aim(options: OptimizeOptions, network: FeatureNetwork) -> Aim:
         options.content_weight,
         options.tv_weight * options.strength,
     )
+
+
+def least_size(picture: Picture, aim: Aim) -> int:
+    """The longest edge at which the short one still has a position in every layer."""
+    strides = (aim.network.architecture.geometry(tap)[0] for tap in aim.taps)
+    return math.ceil(max(strides) * max(picture.size) / min(picture.size))
 
 
 def make_optimizer(options: OptimizeOptions, history: int) -> Optimizer:
@@ -173,7 +183,13 @@ class _Run:
         recolor = {"match": match_color, "luma": match_luma}.get(options.keep_color)
         self.styles = [Picture.of(recolor(s.pixels, photo.pixels), like=s) for s in styles] if recolor else styles
         self.aim = make_aim(options, load_features(options.network, options.pooling, options.padding))
-        self.sizes = ladder(options.size, min(options.min_size, options.size))
+        least = least_size(photo, self.aim)
+        if options.size < least:
+            raise WrongCall(
+                f"the photo is too narrow, {photo.width}×{photo.height} pixels, for size {options.size}; "
+                f"choose a size of {least} or more, or crop it"
+            )
+        self.sizes = ladder(options.size, min(max(options.min_size, least), options.size))
         self.work = [max(1, math.prod(self.shape(size)) // 1000) for size in self.sizes]  # of one iteration
 
     def fingerprint(self) -> str:
@@ -207,12 +223,9 @@ class _Run:
 
     def objective(self, size: int, memory: float) -> Objective:
         height, width = self.shape(size)
-        styles = [
-            mx.array(
-                resize(style.pixels, *fit(style.height, style.width, round(size * self.options.style_scale)))[None]
-            )
-            for style in self.styles
-        ]
+        edge = round(size * self.options.style_scale)
+        shapes = [fit(style.height, style.width, max(edge, least_size(style, self.aim))) for style in self.styles]
+        styles = [mx.array(resize(s.pixels, *shape)[None]) for s, shape in zip(self.styles, shapes, strict=True)]
         masks = [resize(mask[..., None], height, width)[..., 0].clip(0, 1) for mask in self.masks]
         return Objective(
             self.aim,
