@@ -139,6 +139,16 @@ def test_memory_is_obeyed_or_refused():
         plan_memory(OptimizeOptions(size=4096, max_memory="500MB"), 4096, 4096, aim)  # type: ignore[arg-type]
 
 
+def test_adam_makes_do_with_as_little_memory_as_the_shortest_history():
+    aim = make_aim(options(), load_features("compact"))
+    plans = {
+        name: plan_memory(OptimizeOptions(size=1024, max_memory=550_000_000, optimizer=name), 1024, 1024, aim)
+        for name in ("lbfgs", "adam")
+    }
+    assert plans["adam"] == plans["lbfgs"]
+    assert plans["adam"][0] == 1
+
+
 def test_little_memory_gives_the_same_picture():
     photo = drawn(300, 200, 4)
     pictures = []

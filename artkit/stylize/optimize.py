@@ -117,16 +117,14 @@ def plan_memory(options: OptimizeOptions, height: int, width: int, aim: Aim) -> 
     def kept(history: int) -> float:
         return make_optimizer(options, history).memory((1, height, width, 3)) + 4 * picture + content
 
-    for history in range(options.history, 0, -1):
+    for history in range(1 if options.optimizer == "adam" else options.history, 0, -1):
         left = budget - kept(history)
         if left >= least or (history == 1 and left > 0):
             return history, left
-        if options.optimizer == "adam":
-            break
     need, usable = (kept(1) + least + BASE_MEMORY) / 1e9, (budget + BASE_MEMORY) / 1e9
     raise DeviceError(
-        f"{max(height, width)} pixels need about {need:.1f} GB of memory, and {usable:.1f} GB may be used; "
-        "choose a smaller --size, or --optimizer adam"
+        f"{max(height, width)} pixels need about {need:.2f} GB of memory, and {usable:.2f} GB may be used; "
+        "choose a smaller --size, or allow more with --max-memory"
     )
 
 
