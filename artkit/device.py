@@ -218,16 +218,22 @@ def blas_gflops(size: int = 1024) -> float:
 # --- memory -------------------------------------------------------------------------------------------------------
 
 
+ENOUGH_MEMORY = 5_000_000_000  # larger tiles are hardly faster
+
+
 def memory_budget() -> int:
-    """Bytes a picture may take by default: half of what the GPU, or the machine and its container, can spare."""
+    """Bytes a picture may take by default: 5 GB, or half of what the GPU, or the machine and its container, can spare.
+
+    `--max-memory` allows more, or less.
+    """
     if uses_gpu():
         import mlx.core as mx
 
         info = mx.device_info()
         for key in ("free_memory", "max_recommended_working_set_size", "memory_size", "total_memory"):
             if isinstance(size := info.get(key), int) and size:
-                return size // 2
-    return available_memory() // 2
+                return min(size // 2, ENOUGH_MEMORY)
+    return min(available_memory() // 2, ENOUGH_MEMORY)
 
 
 def describe() -> dict[str, Any]:

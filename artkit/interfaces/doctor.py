@@ -73,7 +73,7 @@ def told(report: dict[str, Any]) -> Iterator[str]:
         yield f"MLX {machine['mlx']} on {machine['device'].upper()}: {machine['name']} ({machine['backend']})"
         yield f"BLAS: {machine['blas']}, {machine['gflops']:.0f} GFLOP/s on {machine['cores']} cores"
         free, budget = machine["memory_available"] / 1e9, machine["memory_budget"] / 1e9
-        yield f"memory: {free:.1f} GB free, artkit takes up to {budget:.1f} GB"
+        yield f"memory: {free:.1f} GB free, artkit takes up to {budget:.1f} GB of it (--max-memory says otherwise)"
     weights = report["weights"]
     yield f"weights: {', '.join(weights['installed']) or 'none'} (in {weights['folder']})"
     yield f"cameras: {', '.join(map(str, report['cameras'])) or 'none found'}"

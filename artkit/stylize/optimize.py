@@ -105,7 +105,7 @@ def plan_memory(options: OptimizeOptions, height: int, width: int, aim: Aim) -> 
 
     History gives way before the tiles become smaller than they are useful; DeviceError when nothing helps.
     """
-    budget = options.max_memory or min(artkit.device.memory_budget(), ENOUGH_MEMORY)
+    budget = options.max_memory or artkit.device.memory_budget()
     budget -= BASE_MEMORY
     pixels = height * width
     picture = pixels * 12  # one float32 picture
@@ -128,7 +128,6 @@ def plan_memory(options: OptimizeOptions, height: int, width: int, aim: Aim) -> 
     )
 
 
-ENOUGH_MEMORY = 5e9  # larger tiles are hardly faster
 BASE_MEMORY = 350e6  # Python, MLX, OpenCV and the network's weights
 CONTENT_CHANNELS = 512  # at most, of a content layer
 
