@@ -62,7 +62,7 @@ def mixing_steps(
         mx.eval(image)
         if checkpoint:
             checkpoint.write_text(str(n))
-        yield Step(image, n, options.iterations, {"size": options.size, "iteration": n, "loss": 1 / n})
+        yield Step(image, n, options.iterations, {"size": options.size, "iterations": n, "loss": 1 / n})
     if checkpoint:
         checkpoint.unlink()
 
@@ -286,6 +286,19 @@ def test_resumed_runs_number_their_pictures_on(run: Run, monkeypatch: pytest.Mon
     monkeypatch.setattr(prepare, "optimize_steps", mixing_steps)
     assert run("stylize", "cat.png", *QUICK, "-o", "[a].png", "--save-every", 1, "--resume").code == 0
     assert sorted(path.name for path in Path().glob("[[]a]_*")) == [f"[a]_000{n}.png" for n in range(1, 5)]
+
+
+def test_pictures_are_numbered_by_iteration_wherever_the_checkpoint_is(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_after(3, monkeypatch)
+    assert run("stylize", "cat.png", *QUICK, "-o", "out.png", "--save-every", 1).code == 130
+    Path("out.png.resume").write_text("1")  # as when the run was killed a while after its last checkpoint
+    whole = {n: load(f"out_{n:04}.png").pixels for n in (2, 3)}
+    monkeypatch.setattr(prepare, "optimize_steps", mixing_steps)
+    assert run("stylize", "cat.png", *QUICK, "-o", "out.png", "--save-every", 1, "--resume").code == 0
+    assert sorted(path.name for path in Path().glob("out_*")) == [f"out_000{n}.png" for n in range(1, 5)]
+    assert all(np.array_equal(load(f"out_{n:04}.png").pixels, pixels) for n, pixels in whole.items())
 
 
 def test_resume_leaves_finished_pictures_alone(run: Run) -> None:

@@ -102,13 +102,16 @@ def test_starting_points():
 @pytest.mark.parametrize("name", ["lbfgs", "adam"])
 def test_a_run_broken_off_anywhere_goes_on_to_the_same_picture(tmp_path: Path, name: str):
     chosen, file = options(optimizer=name), tmp_path / "out.png.resume"
-    whole = [np.array(step.image) for step in optimize_steps(PHOTO, [STYLE], chosen)]
+    steps = list(optimize_steps(PHOTO, [STYLE], chosen))
+    whole = [np.array(step.image) for step in steps]
+    assert [step.figures["iterations"] for step in steps] == [*range(1, len(whole)), len(whole) - 1]
     for stop in (3, len(whole) // 2, len(whole) - 1):
         steps = optimize_steps(PHOTO, [STYLE], chosen, checkpoint=file)
         list(itertools.islice(steps, stop))
         steps.close()  # type: ignore[attr-defined]
         assert file.exists()
-        *_, last = optimize_steps(PHOTO, [STYLE], chosen, checkpoint=file, resume=True)
+        *more, last = optimize_steps(PHOTO, [STYLE], chosen, checkpoint=file, resume=True)
+        assert [step.figures["iterations"] for step in more] == [*range(stop + 1, len(whole))]
         assert np.array_equal(np.array(last.image), whole[-1])
         assert not file.exists()
 

@@ -132,19 +132,18 @@ class _Album:
     def __init__(self, photo: Picture, target: Path, plan: Plan) -> None:
         self._photo, self._target, self._plan = photo, target, plan
         self._previewed = -SECONDS_BETWEEN_PREVIEWS
-        self._count = 0
-        if plan.resume and (before := _numbered(target)):
-            self._count = int(before[-1].stem[-4:])
+        self._numbered = 0
 
     def add(self, step: Step) -> None:
-        self._count += 1
         now = time.monotonic()
         preview, every = self._plan.preview, self._plan.save_every
         if preview and (step.done >= step.total or now - self._previewed >= SECONDS_BETWEEN_PREVIEWS):
             save(Picture.of(step.image, like=self._photo), preview, overwrite=True)
             self._previewed = now
-        if every and self._count % every == 0:
-            save(Picture.of(step.image, like=self._photo), numbered(self._target, self._count), overwrite=True)
+        count = int(step.figures.get("iterations", 0))
+        if every and count % every == 0 and count != self._numbered:  # the finished picture is no iteration of its own
+            save(Picture.of(step.image, like=self._photo), numbered(self._target, count), overwrite=True)
+            self._numbered = count
 
 
 def _write(picture: Picture, target: Path, saving: SaveOptions, replace: bool, recipe: Recipe | None) -> None:

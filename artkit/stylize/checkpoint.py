@@ -23,10 +23,14 @@ SECONDS = 10  # between two saves, and at least ten times what a save takes
 
 @dataclass(frozen=True)
 class Saved:
-    """Where a run stands: the picture, the scale's number, the losses at that scale, the optimizer's state."""
+    """Where a run stands: the picture, the scale's number, the losses at that scale, the optimizer's state.
+
+    before: iterations at the scales before this one.
+    """
 
     x: mx.array
     scale: int
+    before: int
     losses: list[float]
     optimizer: Mapping[str, mx.array]
 
@@ -37,7 +41,7 @@ class Checkpoint:
     def __init__(self, path: Path | None, resume: bool, fingerprint: str) -> None:
         """fingerprint: stands for the pictures and options of the run; a file of another run is refused."""
         self.path, self.resume, self.fingerprint = path, resume, fingerprint
-        self._latest: tuple[mx.array, Optimizer, int, list[float]] | None = None
+        self._latest: tuple[mx.array, Optimizer, int, int, list[float]] | None = None
         self._due = time.monotonic() + SECONDS
 
     def load(self) -> Saved | None:
@@ -54,11 +58,11 @@ class Checkpoint:
         if about["fingerprint"] != self.fingerprint:
             raise WrongCall(f"{self.path} is from other pictures or options; repeat those, or run without --resume")
         mx.eval(x, tensors)
-        return Saved(x, about["scale"], about["losses"], tensors)
+        return Saved(x, about["scale"], about["before"], about["losses"], tensors)
 
-    def offer(self, x: mx.array, optimizer: Optimizer, scale: int, losses: list[float]) -> None:
+    def offer(self, x: mx.array, optimizer: Optimizer, scale: int, before: int, losses: list[float]) -> None:
         """Take note of the state after an iteration; it is saved now and then."""
-        self._latest = x, optimizer, scale, losses
+        self._latest = x, optimizer, scale, before, losses
         if self.path and time.monotonic() >= self._due:
             started = time.monotonic()
             self._save(self.path)
@@ -73,8 +77,8 @@ class Checkpoint:
     def _save(self, path: Path) -> None:
         if self._latest is None:
             return
-        x, optimizer, scale, losses = self._latest
-        about = {"fingerprint": self.fingerprint, "scale": scale, "losses": losses}
+        x, optimizer, scale, before, losses = self._latest
+        about = {"fingerprint": self.fingerprint, "scale": scale, "before": before, "losses": losses}
         part = path.with_name(path.name + ".part.safetensors")
         try:
             mx.save_safetensors(str(part), {**optimizer.state(), "picture": x}, {"run": json.dumps(about)})

@@ -148,7 +148,7 @@ def optimize_steps(
     init: the picture to start from, when options.init names a file.
     checkpoint: a file that the run is saved to as it goes, and that `resume` goes on from; the result is the same as
     that of a run that was never interrupted. It is removed when the picture is finished.
-    Step.figures: size (of the scale), iteration, loss, style, content, tv.
+    Step.figures: size (of the scale), iteration (at this scale), iterations (so far), loss, style, content, tv.
 
     WrongCall for options that do not fit together, WeightsError for a missing network, DeviceError when the picture
     does not fit into the memory.
@@ -157,7 +157,9 @@ def optimize_steps(
         raise WrongCall("no style given; add --style with a picture file")
     run = _Run(photo, list(styles), options, list(masks or ()), init)
     if options.strength == 0:
-        yield Step(run.photo_at(options.size), 1, 1, {"size": options.size, "iteration": 0, "loss": 0.0})
+        yield Step(
+            run.photo_at(options.size), 1, 1, {"size": options.size, "iteration": 0, "iterations": 0, "loss": 0.0}
+        )
         return
     yield from run.steps(Checkpoint(checkpoint, resume, run.fingerprint()))
 
@@ -237,9 +239,9 @@ class _Run:
     def steps(self, checkpoint: Checkpoint) -> Iterator[Step]:
         plans = [plan_memory(self.options, *self.shape(size), self.aim) for size in self.sizes]
         optimizer = make_optimizer(self.options, plans[0][0])
-        x, first, losses, figures = self.start(), 0, [], {}
+        x, first, before, losses, figures = self.start(), 0, 0, [], {}
         if saved := checkpoint.load():
-            x, first, losses = saved.x, saved.scale, saved.losses
+            x, first, before, losses = saved.x, saved.scale, saved.before, saved.losses
             optimizer = make_optimizer(self.options, plans[first][0])
             optimizer.load_state(saved.optimizer)
         planned = [iterations_at(size, self.options) for size in self.sizes]
@@ -254,13 +256,14 @@ class _Run:
                 while len(losses) < planned[scale] and not self._settled(losses) and not optimizer.stalled:
                     x, loss = optimizer.step(x, objective)
                     losses.append(loss)
-                    checkpoint.offer(x, optimizer, scale, losses)
+                    checkpoint.offer(x, optimizer, scale, before, losses)
                     ahead = sum(n * w for n, w in zip(planned[scale:], self.work[scale:], strict=True))
-                    figures = {"size": size, "iteration": len(losses), "loss": loss, **objective.figures}
+                    count = {"iteration": len(losses), "iterations": before + len(losses)}
+                    figures = {"size": size, **count, "loss": loss, **objective.figures}
                     now = done + len(losses) * self.work[scale]
                     yield Step(optimizer.average(x), now, done + ahead + 1, figures)  # 1: to finish the picture
                 done += len(losses) * self.work[scale]
-                planned[scale] = len(losses)
+                planned[scale], before = len(losses), before + len(losses)
                 x, losses, optimizer.stalled = optimizer.average(x), [], False
             yield Step(self.finished(x), done + 1, done + 1, figures)
             checkpoint.finish()
