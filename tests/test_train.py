@@ -59,6 +59,15 @@ def test_an_empty_folder_is_said_to_be_one(tmp_path: Path):
         Crops(tmp_path)
 
 
+def test_files_that_are_no_pictures_and_small_pictures_stay_out(folder: Path, tmp_path: Path):
+    (tmp_path / "0.jpg").touch()
+    (tmp_path / "1.jpg").write_text("text")
+    Image.open(folder / "0.png").save(tmp_path / "2.png")
+    assert len(Crops(tmp_path)) == 1
+    with pytest.raises(PictureError, match="256×256"):
+        center_crops(tmp_path)
+
+
 def test_axes_turn_features_without_loss_where_there_are_enough(folder: Path):
     crops = center_crops(folder, 64)
     teacher = Stand()

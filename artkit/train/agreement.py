@@ -9,6 +9,7 @@ import artkit.device  # noqa: F401  (fast BLAS before MLX)
 import mlx.core as mx
 import numpy as np
 
+from artkit.contract import PictureError
 from artkit.nets.features import COMPACT, FeatureNetwork
 from artkit.nets.statistics import gram
 from artkit.train.data import Crops
@@ -17,12 +18,17 @@ from artkit.train.teacher import TAPS, Teacher
 
 
 def center_crops(folder: Path, size: int = 256, limit: int | None = None) -> np.ndarray:
-    """The middle of every picture in a folder, (N, size, size, 3), float32, 0..1; smaller pictures stay out."""
+    """The middle of every picture in a folder, (N, size, size, 3), float32, 0..1; smaller pictures stay out.
+
+    PictureError when none is left.
+    """
     crops = []
     for picture in Crops(folder, limit=limit).pictures:
         top, left = ((edge - size) // 2 for edge in picture.shape[:2])
         if min(top, left) >= 0:
             crops.append(picture[top : top + size, left : left + size].astype(np.float32) / 255)
+    if not crops:
+        raise PictureError(f"no picture in {folder} is {size}×{size} pixels or larger; give a folder of larger ones")
     return np.stack(crops)
 
 

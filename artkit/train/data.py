@@ -15,7 +15,8 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 def _decode(path: Path) -> np.ndarray | None:
     import cv2
 
-    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    data = np.fromfile(path, np.uint8)
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     return None if bgr is None else np.ascontiguousarray(bgr[..., ::-1])
 
 
