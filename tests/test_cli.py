@@ -197,6 +197,16 @@ def test_json_is_one_object_a_picture_and_nothing_else(run: Run) -> None:
     assert second["seconds"] >= 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are no UTF-8")
+def test_json_of_a_file_name_that_is_no_text_is_json_all_the_same(run: Run) -> None:
+    odd = os.fsdecode(b"c\xff.png")
+    Path("cat.png").rename(odd)
+    ended = run("stylize", odd, *QUICK, "--json", "-o", "out.png")
+    assert ended.code == 0
+    assert json.loads(ended.raw.decode())["photo"] == odd
+    assert json.loads(run("info", "out.png", "--json").raw.decode())["recipe"]["sources"][0]["path"] == odd
+
+
 def test_quiet_says_nothing(run: Run) -> None:
     assert run("stylize", "cat.png", *QUICK, "--quiet") == (0, "", "", b"")
 
@@ -401,6 +411,7 @@ def test_a_recipe_of_another_technique_is_refused_by_name(run: Run) -> None:
         (["cat.png", "--style", "gold.png", "--init", "nothing.png"], 1, ["nothing.png"]),
         (["cat.png", "--style", "gold.png", "--init", "nosie"], 2, ["nosie", "noise", "picture file"]),
         (["cat.png", "--style", "gold.png", "--preview", "x.png", "-o", "./x.png"], 2, ["--preview", "x.png"]),
+        (["cat.png", "--style", "https://x.org/y.jpg"], 1, ['"https://x.org/y.jpg"', "download"]),
         (["cat.png", "--style", "empty"], 1, ['"empty" is a folder']),
         (["cat.png", "--style", ""], 2, ['no style ""']),
         (["", "--style", "gold.png"], 1, ["is empty"]),

@@ -37,7 +37,7 @@ def doctor(as_json: bool, cameras: bool) -> None:
     """Show what this machine can do and what to mend; exit code 1 when something stops artkit from working."""
     report = examine(cameras)
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False))
+        click.echo(json.dumps(report))
     else:
         for line in told(report):
             click.echo(line)

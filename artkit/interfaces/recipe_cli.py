@@ -35,7 +35,7 @@ def info(file: Path, as_json: bool) -> None:
         "recipe": json.loads(recipe.to_json()) if recipe else None,
     }
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        click.echo(json.dumps(facts))
         return
     click.echo(f"{file}  {picture.width}×{picture.height}  {facts['bytes'] / 1000:.0f} kB")
     click.echo("\n".join(_told(recipe)) if recipe else "no recipe: this file does not say how it was made")
@@ -123,7 +123,7 @@ def again(
         painted = paint(Input(photo).read(), photo, target, plan, shown)
         shown.say(painted.line())
     if as_json:
-        click.echo(json.dumps(painted.as_json(), ensure_ascii=False))
+        click.echo(json.dumps(painted.as_json()))
 
 
 def again_target(file: Path, output: str | None) -> Path:

@@ -117,7 +117,7 @@ def stylize(
         for painted in _paint_all(list(zip(inputs, places, strict=True)), plan, failures, shown):
             shown.say(painted.line())
             if as_json:
-                click.echo(json.dumps(painted.as_json(), ensure_ascii=False))
+                click.echo(json.dumps(painted.as_json()))
     if failures.count:
         raise click.exceptions.Exit(1)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import artkit
 from artkit.contract import UnknownStyle
+from artkit.formats.paths import refuse_urls
 
 
 def folder() -> Path:
@@ -20,7 +21,9 @@ def find(style: str) -> Path:
     """The picture of `style`; UnknownStyle when it is nothing on the disk and does not look like a file.
 
     A name with an ending or a folder is taken for a file even if there is none, so that reading it says what is wrong.
+    PictureError for an internet address.
     """
+    refuse_urls(style)
     path = Path(style).expanduser()
     if (style and path.exists()) or path.suffix or any(separator in style for separator in ("/", os.sep)):
         return path
