@@ -209,6 +209,8 @@ def _contents(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[bytes,
         return paths.read(path), path.name
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, name = bytes(source), ""
+    elif not hasattr(source, "read"):  # None is what other libraries give for a file that is not there
+        raise PictureError(f"{source!r:.40} is no picture; give a file name, bytes, a Pillow picture or an array")
     else:
         data, name = source.read(), getattr(source, "name", "")
         name = Path(name).name if isinstance(name, str) else ""

@@ -441,6 +441,12 @@ def test_one_pixel(suffix: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(picture.pixels, 0.5, atol=0.03)
 
 
+@pytest.mark.parametrize("thing", [None, 3, ["cat.jpg"]])
+def test_what_is_no_picture_at_all(thing: Any) -> None:
+    with pytest.raises(PictureError, match="is no picture; give a file name"):
+        load(thing)
+
+
 def test_no_bytes_no_file_no_url(tmp_path: Path) -> None:
     for source in (b"", io.BytesIO()):
         with pytest.raises(PictureError, match=r"empty .0 bytes."):
