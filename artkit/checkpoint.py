@@ -181,13 +181,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Errors of writing into the folder of weights, as WeightsErrors."""
+def disk_errors(folder: Path, remedy: str = "set ARTKIT_CACHE_DIR to another folder") -> Iterator[None]:
+    """Errors of writing into the folder, of weights unless told, as WeightsErrors that advise the remedy."""
     try:
         yield
     except OSError as error:
         why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
-        raise WeightsError(f"cannot write to {folder}: {why}; set ARTKIT_CACHE_DIR to another folder") from None
+        raise WeightsError(f"cannot write to {folder}: {why}; {remedy}") from None
 
 
 def data_sha256(path: Path) -> str:
