@@ -13,6 +13,8 @@ import fcntl
 import hashlib
 import http.client
 import json
+import os
+import re
 import ssl
 import struct
 import time
@@ -82,6 +84,8 @@ class Remote:
     backoff: seconds before the first new try; doubled every time.
     """
 
+    advice = "the same command goes on from where it stopped"  # for whoever gives up on a broken connection
+
     def __init__(self, url: str, token: str | None, retries: int, backoff: float, timeout: float = 30) -> None:
         self.url, self.token, self.retries, self.backoff, self.timeout = url, token, retries, backoff, timeout
         self.identity: _Identity | None = None
@@ -115,8 +119,7 @@ class Remote:
                 hopeless = self.identity is None and not isinstance(error, urllib.error.HTTPError)
                 if failures > (min(2, self.retries) if hopeless else self.retries):
                     raise WeightsError(
-                        f"cannot get {self.url}: {_reason(error)} ({failures} tries); "
-                        "the same command goes on from where it stopped"
+                        f"cannot get {self.url}: {_reason(error)} ({failures} tries); {self.advice}"
                     ) from None
                 time.sleep(self.backoff * 2 ** (failures - 1))
                 continue
@@ -230,6 +233,39 @@ def fetch_tensors(
                 _take_up(file, partial, {**identity, "runs": runs})
                 yield from _fill(file, remote, runs)
                 return _arrays(file, wanted)
+            except _ChangedError:
+                remote.close()
+                remote.identity = None
+    raise WeightsError(f"{url} changes while it is being fetched; try again later")
+
+
+def hub_url(repository: str, file: str, what: str, instead: str) -> str:
+    """Where a file of a Hugging Face repository is, as HF_ENDPOINT says.
+
+    WeightsError when HF_HUB_OFFLINE is set: `what` cannot be fetched, the command `instead` takes a file.
+    """
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        raise WeightsError(f"{what} cannot be fetched: HF_HUB_OFFLINE is set; unset it, or bring a file: {instead}")
+    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", endpoint):
+        raise WeightsError(f'HF_ENDPOINT is "{endpoint}", which is no address such as https://huggingface.co')
+    return f"{endpoint.rstrip('/')}/{repository}/resolve/main/{file}"
+
+
+def fetch_bytes(url: str, limit: int, *, token: str | None = None, retries: int = 5, backoff: float = 0.5) -> bytes:
+    """The whole of a small file; WeightsError when it is longer than `limit` bytes, or the server will not give it."""
+    with contextlib.closing(Remote(url, token, retries, backoff)) as remote:
+        remote.advice = "try again later"
+        for _ in range(3):
+            try:
+                remote.bytes(0, 1)
+                assert remote.identity is not None, "set by the first response"
+                size = remote.identity.size
+                if size is None:
+                    raise WeightsError(f"{url} does not say how long it is; download it and give the file's name")
+                if size > limit:
+                    raise WeightsError(f"{url} is {size:,} bytes long; {limit:,} are taken at most")
+                return remote.bytes(0, size)
             except _ChangedError:
                 remote.close()
                 remote.identity = None

@@ -288,15 +288,9 @@ def _again(name: str, known: Mapping[str, Known]) -> str:
 
 
 def _url(name: str, known: Known) -> str:
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        raise WeightsError(
-            f'weights "{name}" cannot be fetched: HF_HUB_OFFLINE is set; '
-            f"unset it, or bring a file: artkit weights add {name} FILE"
-        )
-    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", endpoint):
-        raise WeightsError(f'HF_ENDPOINT is "{endpoint}", which is no address such as https://huggingface.co')
-    return f"{endpoint.rstrip('/')}/{known.repository}/resolve/main/model.safetensors"
+    from artkit.download import hub_url
+
+    return hub_url(known.repository, "model.safetensors", f'weights "{name}"', f"artkit weights add {name} FILE")
 
 
 def _as_compact(held: Checkpoint, source: str | Path) -> dict[str, np.ndarray]:

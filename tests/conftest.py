@@ -30,10 +30,11 @@ TOLERANCE: dict[str, dict[str, float]] = {
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An empty cache folder in place of the person's own; subprocesses inherit it."""
+    """Empty cache and data folders in place of the person's own; subprocesses inherit them."""
     folder = tmp_path_factory.mktemp("artkit-cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARTKIT_CACHE_DIR", str(folder))
+        patch.setenv("ARTKIT_DATA_DIR", str(tmp_path_factory.mktemp("artkit-data")))
         yield folder
 
 
