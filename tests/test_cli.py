@@ -559,7 +559,7 @@ def test_completion_offers_commands_and_choices(monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv("COMP_CWORD", str(position))
         return run().out.split()
 
-    assert offered("artkit st", 1) == ["plain,stylize"]
+    assert offered("artkit st", 1) == ["plain,stylize", "plain,styles"]
     assert offered("artkit stylize --keep-color ", 3) == ["plain,off", "plain,luma", "plain,match"]
     assert offered("artkit stylize ca", 2) == ["file,ca"]
 
