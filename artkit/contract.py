@@ -6,7 +6,7 @@ The errors, each below what it is a kind of:
       WrongCall                 the person asked for something that cannot be; exit code 2
         UnknownStyle            a style name nobody knows
       PictureError              a picture that cannot be read or written
-      WeightsError              weights that are missing, damaged or of the wrong shape
+      WeightsError              weights or styles that are missing, damaged or of the wrong shape
       DeviceError               the machine: memory, backends
 """
 
@@ -45,7 +45,7 @@ class PictureError(ArtkitError):
 
 
 class WeightsError(ArtkitError):
-    """Weights that are missing, damaged or of the wrong shape."""
+    """Weights or styles that are missing, damaged or of the wrong shape."""
 
 
 class DeviceError(ArtkitError):
