@@ -42,9 +42,10 @@ class Crops:
 
     def draw(self, rng: np.random.Generator, count: int, size: int) -> np.ndarray:
         """(count, size, size, 3), float32, 0..1: random place, scale (up to 1.6), mirror, contrast, color balance."""
-        return np.stack([self._one(rng, size) for _ in range(count)])
+        return np.stack([self.one(rng, size) for _ in range(count)])
 
-    def _one(self, rng: np.random.Generator, size: int) -> np.ndarray:
+    def one(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """One of them, (size, size, 3)."""
         import cv2
 
         picture = self.pictures[rng.integers(len(self.pictures))]
@@ -61,3 +62,36 @@ class Crops:
         contrast = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.05, 3))
         crop = (crop - 0.5) * contrast + 0.5 + rng.normal(0, 0.04)
         return np.clip(crop, 0, 1).astype(np.float32)
+
+
+class DeadLeaves:
+    """Pictures for those who have no photos: discs of all sizes that hide each other, shaded and a little rough.
+
+    Sizes follow a power law, which gives them the statistics of photographs: edges and even areas at every scale
+    (Ruderman 1997, "Origins of scaling in natural images").
+    """
+
+    def one(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """One of them, (size, size, 3), float32, 0..1."""
+        import cv2
+
+        palette = rng.beta(1, 1, (5, 1)) * 0.7 + rng.beta(1, 1, (5, 3)) * 0.3
+        picture = (self._shade(rng, size) * 255).clip(0, 255).astype(np.uint8)
+        # The density of radii falls with their cube: one over their square is uniform.
+        radii = rng.uniform((2 / size) ** 2, (1 / 3) ** 2, 400) ** -0.5
+        radii[:20] = rng.uniform(size / 16, size / 2.5, 20)
+        for radius in radii:
+            color = 255 * (palette[rng.integers(5)] + rng.normal(0, 0.05, 3)).clip(0, 1)
+            center = rng.integers(0, size, 2).tolist()
+            axes = (max(1, round(radius)), max(1, round(radius * rng.uniform(0.3, 1))))
+            cv2.ellipse(picture, center, axes, float(rng.uniform(0, 180)), 0, 360, color.tolist(), -1, cv2.LINE_AA)
+        shading = self._shade(rng, size).mean(axis=2, keepdims=True) - 0.5
+        rough = cv2.GaussianBlur(rng.normal(0, 0.1, (size, size)).astype(np.float32), (0, 0), 0.8)[..., None]
+        return np.clip(picture / 255 + 0.5 * shading + rough * rng.random(), 0, 1).astype(np.float32)
+
+    @staticmethod
+    def _shade(rng: np.random.Generator, size: int) -> np.ndarray:
+        """A smooth wash of colors."""
+        import cv2
+
+        return cv2.resize(rng.uniform(0, 1, (3, 3, 3)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)

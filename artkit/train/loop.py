@@ -1,0 +1,169 @@
+"""The loop that trains a network: batches in, Adam, an average over the weights, a state that can be taken up again.
+
+Every batch follows from the seed, the number of the step and the number of the item alone, so that a training that was
+cut off goes on as if nothing had happened, and two machines that share the items of a batch do what one would have done
+with all of them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_map
+
+from artkit import checkpoint
+from artkit.contract import WeightsError
+from artkit.train.options import LoopOptions
+
+Weights = dict[str, mx.array]
+Item = Mapping[str, np.ndarray]
+Loss = Callable[[Weights, Mapping[str, mx.array]], tuple[mx.array, Mapping[str, mx.array]]]
+
+AHEAD = 3  # batches that are prepared while the device works
+BETAS = (0.9, 0.99)  # Adam's
+GROUPS = ("weights", "average", "first", "second")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """After a step: its number, how much of the schedule is done (0..1), seconds spent, figures of the batch, averaged
+    weights, and what writes the state.
+    """
+
+    step: int
+    done: float
+    seconds: float
+    figures: Mapping[str, mx.array]
+    weights: Weights
+    save: Callable[[Path], None]
+
+
+def generator(seed: int, step: int, item: int) -> np.random.Generator:
+    """The random numbers of one item of one step."""
+    return np.random.default_rng([seed, step, item])
+
+
+def train_steps(
+    weights: Weights,
+    loss: Loss,
+    item: Callable[[int, int], Item],
+    options: LoopOptions,
+    *,
+    resume: Path | None = None,
+) -> Generator[Progress]:
+    """Minimize `loss` over `weights`; yields after every step.
+
+    loss(weights, batch) -> (scalar, figures). item(step, number) -> the arrays of one item; those of a batch are
+    stacked, and several ranks of `mlx.launch` share them. resume: a file that `Progress.save` wrote.
+    """
+    world = mx.distributed.init()
+    share = options.batch // world.size()
+    numbers = range(world.rank() * share, (world.rank() + 1) * share)
+    state = State(weights, dict(weights), _zeros(weights), _zeros(weights))
+    if resume:
+        state = State.read(resume, state)
+    gradient = mx.value_and_grad(loss)
+    start = time.monotonic() - state.spent
+
+    def prepare(step: int) -> list[Item]:
+        return [item(step, number) for number in numbers]
+
+    with ThreadPoolExecutor(AHEAD) as reader:
+        upcoming = [reader.submit(prepare, state.step + n) for n in range(AHEAD)]
+        try:
+            while (done := _done(state, options)) < 1:
+                batch = stack(upcoming.pop(0).result())
+                upcoming.append(reader.submit(prepare, state.step + AHEAD))
+                (value, figures), slope = gradient(state.weights, batch)
+                if world.size() > 1:
+                    slope, figures = tree_map(
+                        lambda a: mx.distributed.all_sum(a) / world.size(), (slope, dict(figures))
+                    )
+                state = state.moved(slope, _rate(state.step, done, options), options.averaging)
+                mx.eval(state.weights, state.average, state.first, state.second, value, figures)
+                state = replace(state, spent=time.monotonic() - start)
+                yield Progress(state.step, _done(state, options), state.spent, figures, state.average, state.write)
+        finally:
+            for job in upcoming:
+                job.cancel()
+
+
+def _shared(a: mx.array) -> mx.array:
+    """The mean over all ranks."""
+    return mx.distributed.all_sum(a) / mx.distributed.init().size()
+
+
+def _done(state: State, options: LoopOptions) -> float:
+    return min(1.0, state.spent / (60 * options.minutes) if options.minutes else state.step / options.steps)
+
+
+def _rate(step: int, done: float, options: LoopOptions) -> float:
+    """The learning rate: rising at first, then falling along a cosine."""
+    warm = min(1.0, (step + 1) / max(1, options.warm_up))
+    return options.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done))
+
+
+def _zeros(weights: Weights) -> Weights:
+    return {name: mx.zeros_like(tensor) for name, tensor in weights.items()}
+
+
+@dataclass(frozen=True)
+class State:
+    """All that the next step follows from: weights, their average, Adam's moments, steps done, seconds spent."""
+
+    weights: Weights
+    average: Weights
+    first: Weights
+    second: Weights
+    step: int = 0
+    spent: float = 0.0
+
+    def moved(self, slope: Weights, rate: float, averaging: float) -> State:
+        """One step of Adam (Kingma and Ba 2015) along a gradient no longer than 1."""
+        step = self.step + 1
+        norm = mx.sqrt(sum((mx.square(g).sum() for g in slope.values()), mx.array(0.0)))
+        shorten = mx.minimum(1 / (norm + 1e-6), 1.0)
+        decay = min(averaging, step / (step + 9))
+        weights, average, first, second = {}, {}, {}, {}
+        for name, tensor in self.weights.items():
+            g = slope[name] * shorten
+            first[name] = BETAS[0] * self.first[name] + (1 - BETAS[0]) * g
+            second[name] = BETAS[1] * self.second[name] + (1 - BETAS[1]) * mx.square(g)
+            scale = mx.sqrt(second[name] / (1 - BETAS[1] ** step)) + 1e-8
+            weights[name] = tensor - (rate / (1 - BETAS[0] ** step)) * first[name] / scale
+            average[name] = decay * self.average[name] + (1 - decay) * weights[name]
+        return State(weights, average, first, second, step, self.spent)
+
+    def write(self, path: Path) -> None:
+        """Into a file, whole or not at all."""
+        tensors = {f"{group}/{name}": np.array(t) for group in GROUPS for name, t in getattr(self, group).items()}
+        checkpoint.write(path, tensors, {"step": str(self.step), "spent": repr(self.spent)})
+
+    @classmethod
+    def read(cls, path: Path, like: State) -> State:
+        """From a file; WeightsError when it is the state of another training."""
+        file = checkpoint.read(path)
+        wanted = {f"{group}/{name}": t.shape for group in GROUPS for name, t in getattr(like, group).items()}
+        if {name: tensor.shape for name, tensor in file.tensors.items()} != wanted:
+            raise WeightsError(f"{path} is of another training; choose another folder, or begin anew without --resume")
+        groups: dict[str, Weights] = {group: {} for group in GROUPS}
+        for full, tensor in file.tensors.items():
+            group, name = full.split("/", 1)
+            groups[group][name] = mx.array(tensor.read())
+        mx.eval(groups)
+        return cls(**groups, step=int(file.metadata["step"]), spent=float(file.metadata["spent"]))
+
+
+def stack(items: Sequence[Item]) -> dict[str, mx.array]:
+    """The arrays of several items, stacked by name; a name that only some of them have is stacked from those."""
+    names = dict.fromkeys(name for item in items for name in item)
+    return {name: mx.array(np.stack([item[name] for item in items if name in item])) for name in names}

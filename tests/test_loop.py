@@ -1,0 +1,87 @@
+"""The training loop: it learns, goes on exactly where it was cut off, and shares a batch between ranks exactly."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from artkit.contract import WeightsError
+from artkit.train.loop import Item, generator, stack, train_steps
+from artkit.train.options import LoopOptions
+
+OPTIONS = LoopOptions(steps=40, batch=4, learning_rate=0.1, warm_up=5, averaging=0.8)
+TRUTH = np.array([1.0, -2.0, 3.0], np.float32)
+
+
+def item(step: int, number: int) -> Item:
+    x = generator(0, step, number).normal(size=3).astype(np.float32)
+    return {"x": x, "y": np.array(x @ TRUTH, np.float32)}
+
+
+def loss(weights, batch):
+    error = mx.square(batch["x"] @ weights["w"] - batch["y"]).mean()
+    return error, {"error": error}
+
+
+def fresh() -> dict[str, mx.array]:
+    return {"w": mx.zeros(3)}
+
+
+def test_it_learns():
+    *_, last = train_steps(fresh(), loss, item, OPTIONS.model_copy(update={"steps": 120}))
+    assert (last.step, last.done) == (120, 1.0)
+    np.testing.assert_allclose(np.array(last.weights["w"]), TRUTH, atol=0.3)
+
+
+def test_the_first_step_of_adam_is_as_long_as_the_learning_rate():
+    first = next(train_steps(fresh(), loss, item, OPTIONS))
+    np.testing.assert_allclose(np.abs(np.array(first.weights["w"])) * 10 / 9, 0.1 / 5, rtol=1e-3)  # averaged with zeros
+
+
+def test_resumed_is_as_if_never_stopped(tmp_path: Path):
+    *_, whole = train_steps(fresh(), loss, item, OPTIONS)
+    *_, half = itertools.islice(train_steps(fresh(), loss, item, OPTIONS), 17)
+    half.save(tmp_path / "state.safetensors")
+    *_, last = train_steps(fresh(), loss, item, OPTIONS, resume=tmp_path / "state.safetensors")
+    assert last.step == 40
+    assert mx.array_equal(last.weights["w"], whole.weights["w"])
+
+
+def test_the_state_of_another_training_is_refused(tmp_path: Path):
+    next(train_steps(fresh(), loss, item, OPTIONS)).save(tmp_path / "state.safetensors")
+    with pytest.raises(WeightsError, match="another training"):
+        next(train_steps({"w": mx.zeros(4)}, loss, item, OPTIONS, resume=tmp_path / "state.safetensors"))
+
+
+def test_names_that_only_some_items_have_are_stacked_from_those():
+    batch = stack([{"a": np.ones(()), "b": np.zeros(2)}, {"a": np.full((), 2.0)}])
+    assert batch["a"].tolist() == [1, 2]
+    assert batch["b"].shape == (1, 2)
+
+
+RANKS = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_loop import OPTIONS, fresh, item, loss
+import mlx.core as mx
+from artkit.train.loop import train_steps
+*_, last = train_steps(fresh(), loss, item, OPTIONS)
+if mx.distributed.init().rank() == 0:
+    print("size", mx.distributed.init().size(), "weights", *last.weights["w"].tolist())
+"""
+
+
+def test_two_ranks_follow_one_with_the_whole_batch(tmp_path: Path):
+    *_, alone = train_steps(fresh(), loss, item, OPTIONS)
+    script = tmp_path / "ranks.py"
+    script.write_text(RANKS.format(tests=str(Path(__file__).parent)))
+    launch = [str(Path(sys.executable).parent / "mlx.launch"), "-n", "2", "--python", sys.executable, str(script)]
+    done = subprocess.run(launch, capture_output=True, text=True, timeout=120)
+    line = next((line for line in done.stdout.splitlines() if "size 2" in line), None)
+    assert line, done.stdout + done.stderr
+    weights = [float(word) for word in line.split("weights")[1].split()]
+    np.testing.assert_allclose(weights, alone.weights["w"].tolist(), rtol=1e-4, atol=1e-5)
