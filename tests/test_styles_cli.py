@@ -17,6 +17,7 @@ from artkit.image import Picture, load
 from artkit.interfaces.cli import main
 from artkit.nets.stylenets import LIGHT
 from artkit.stylize import gallery
+from artkit.stylize.options import RestyleOptions
 from artkit.stylize.stylefile import write_style
 from tests.style_files import MANIFEST, make_gallery, make_style, sha256
 
@@ -187,7 +188,8 @@ def restyled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Picture, list[str]]]
     asked: list[tuple[Picture, list[str]]] = []
     colors = {"wave": (1, 0, 0), "starry": (0, 1, 0)}
 
-    def restyle(photo: Picture, styles: Sequence[str]) -> Picture:
+    def restyle(photo: Picture, styles: Sequence[str], options: RestyleOptions) -> Picture:
+        assert options.size == max(photo.size)
         asked.append((photo, list(styles)))
         if styles[0] not in colors:
             raise WeightsError(f'style "{styles[0]}" is damaged')

@@ -21,14 +21,18 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Model = TypeVar("Model", bound=Options)
 
 
-def flags(model: type[Options]) -> Callable[[Decorated], Decorated]:
+def flags(model: type[Options], *, besides: type[Options] | None = None) -> Callable[[Decorated], Decorated]:
     """A decorator that adds one click flag for every field of `model`, in the model's order.
+
+    besides: another model with flags on the same command; fields that it has too are left out.
 
     A flag that is not given is None (an empty tuple where it may be repeated): see `given`.
     """
 
     def decorate(command: Decorated) -> Decorated:
         for name, field in reversed(model.model_fields.items()):
+            if besides and name in besides.model_fields:
+                continue
             command = click.option(_flag(name, field), name, **_settings(field))(command)
         return command
 

@@ -15,25 +15,19 @@ import click
 
 from artkit.contract import PictureError, Recipe, Source, Step, WrongCall
 from artkit.image import Picture, check_target, load_recipe, save
+from artkit.interfaces.jobs import Job
 from artkit.interfaces.outputs import STDOUT, SaveOptions, checkpoint_of, numbered
 from artkit.interfaces.progress import Progress, clock
-from artkit.stylize.options import OptimizeOptions
-from artkit.stylize.prepare import Material, steps_of
 
 SECONDS_BETWEEN_PREVIEWS = 1.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done to every photo of one call.
+    """What is done to every photo of one call."""
 
-    sources: the files of `material`, for the recipe.
-    """
-
-    options: OptimizeOptions
+    job: Job
     saving: SaveOptions
-    material: Material
-    sources: tuple[Source, ...]
     save_every: int | None = None
     preview: Path | None = None
     resume: bool = False
@@ -42,8 +36,8 @@ class Plan:
 
     def recipe(self, photo: Source) -> Recipe:
         """How the picture of `photo` is made."""
-        options = self.options.model_dump(mode="json") | self.saving.model_dump(mode="json")
-        return Recipe("stylize", options, (photo, *self.sources))
+        options = self.job.options.model_dump(mode="json") | self.saving.model_dump(mode="json")
+        return Recipe(self.job.technique, options, (photo, *self.job.sources))
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Painted:
     width: int
     height: int
     seconds: float
-    seed: int
+    seed: int | None  # a style network has none
     figures: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -76,7 +70,7 @@ def check(target: Path, plan: Plan, photo: Source) -> bool:
     if plan.resume and not unfinished and _is_made_by(plan.recipe(photo), target):
         return False
     may_overwrite = plan.overwrite or (plan.resume and unfinished)
-    check_target(target, may_overwrite, longest=plan.options.size, bits=plan.saving.bits)
+    check_target(target, may_overwrite, longest=plan.job.options.size, bits=plan.saving.bits)
     if plan.preview is not None:
         if plan.preview.resolve() == target.resolve():
             raise WrongCall(f'--preview and the result are both "{target}"; give the preview a name of its own')
@@ -101,9 +95,7 @@ def paint(photo: Picture, source: Source, target: Path, plan: Plan, shown: Progr
     shown.start(photo.name or source.path)
     last: Step | None = None
     try:
-        with contextlib.closing(
-            steps_of(photo, plan.material, plan.options, checkpoint=checkpoint, resume=plan.resume)
-        ) as steps:
+        with contextlib.closing(plan.job.steps(photo, checkpoint, plan.resume)) as steps:
             for last in steps:
                 shown.step(last)
                 album.add(last)
@@ -123,7 +115,15 @@ def paint(photo: Picture, source: Source, target: Path, plan: Plan, shown: Progr
         checkpoint.unlink(missing_ok=True)
     seconds = round(time.monotonic() - begun, 2)
     figures = dict(last.figures)
-    return Painted(source.path, str(target), picture.width, picture.height, seconds, plan.options.seed, figures)
+    return Painted(
+        source.path,
+        str(target),
+        picture.width,
+        picture.height,
+        seconds,
+        plan.job.seed,
+        figures,
+    )
 
 
 class _Album:

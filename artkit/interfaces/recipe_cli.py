@@ -12,8 +12,9 @@ import click
 
 from artkit._version import __version__
 from artkit.contract import PictureError, Recipe, Source, WrongCall
+from artkit.interfaces.jobs import job_again
 from artkit.interfaces.outputs import SaveOptions, make_folder
-from artkit.stylize.options import OptimizeOptions
+from artkit.stylize.options import OptimizeOptions, RestyleOptions
 
 
 @click.command()
@@ -46,7 +47,8 @@ def _told(recipe: Recipe) -> Iterable[str]:
     yield f"artkit {recipe.technique}, version {recipe.artkit}"
     for source in recipe.sources:
         yield f"  {source.role + ':':16} {source.path}  (SHA-256 {source.sha256[:12]}…)"
-    usual = OptimizeOptions.checked({}).model_dump(mode="json") | SaveOptions.checked({}).model_dump(mode="json")
+    model = RestyleOptions if recipe.technique == "restyle" else OptimizeOptions
+    usual = model.checked({}).model_dump(mode="json") | SaveOptions.checked({}).model_dump(mode="json")
     chosen = {name: value for name, value in recipe.options.items() if usual.get(name, ...) != value}
     for name, value in chosen.items():
         yield f"  {name + ':':16} {_short(value)}"
@@ -92,28 +94,22 @@ def again(
     recipe = load_recipe(file)
     if recipe is None:
         raise PictureError(f'"{file}" has no recipe; only pictures that artkit wrote, with metadata, can be made again')
-    if recipe.technique != "stylize":
+    if recipe.technique not in ("stylize", "restyle"):
         raise PictureError(f'"{file}" was made by {recipe.technique}, which this artkit ({__version__}) does not know')
-    sources = find_sources(recipe.sources, moved, file.parent)
+    sources = find_sources(recipe, moved, file.parent)
     target = again_target(file, output)
-    options, saving = options_of(recipe)
+    saving = {name: recipe.options[name] for name in SaveOptions.model_fields if name in recipe.options}
+    options = {name: value for name, value in recipe.options.items() if name not in saving}
 
     from artkit.interfaces.inputs import Input
     from artkit.interfaces.outputs import STDOUT
     from artkit.interfaces.painting import Plan, check, paint
     from artkit.interfaces.progress import progress
-    from artkit.stylize.prepare import gather
 
     if as_json and target == STDOUT:
         raise WrongCall("--json and the picture cannot both go to stdout; give -o FILE")
-    paths = {
-        role: [Path(source.path) for source in sources if source.role == role] for role in ("style", "mask", "init")
-    }
-    options = options.model_copy(update={"init": str(paths["init"][0])} if paths["init"] else {})
-    material = gather(paths["style"], paths["mask"], options)
     photo = next(source for source in sources if source.role == "photo")
-    others = tuple(source for source in sources if source is not photo)
-    plan = Plan(options, saving, material, others, resume=resume, overwrite=overwrite)
+    plan = Plan(job_again(recipe, options, sources), SaveOptions.checked(saving), resume=resume, overwrite=overwrite)
     with progress(quiet) as shown:
         if recipe.artkit != __version__:
             shown.say(f"made by artkit {recipe.artkit}, this is {__version__}: the pixels may differ")
@@ -136,19 +132,13 @@ def again_target(file: Path, output: str | None) -> Path:
     return Path(output) / name if Path(output).is_dir() else Path(output)
 
 
-def options_of(recipe: Recipe) -> tuple[OptimizeOptions, SaveOptions]:
-    """The options in a recipe; WrongCall when this artkit does not know one of them."""
-    saving = {name: recipe.options[name] for name in SaveOptions.model_fields if name in recipe.options}
-    painting = {name: value for name, value in recipe.options.items() if name not in saving}
-    return OptimizeOptions.checked(painting), SaveOptions.checked(saving)
-
-
-def find_sources(sources: Sequence[Source], moved: Mapping[str, Sequence[str]], folder: Path) -> tuple[Source, ...]:
-    """The sources where they are now, their contents compared with the recipe's hashes.
+def find_sources(recipe: Recipe, moved: Mapping[str, Sequence[str]], folder: Path) -> tuple[Source, ...]:
+    """The sources where they are now, their contents compared with the recipe's hashes; named styles as they are.
 
     moved: role -> the files the person gave, none or one per source of that role, in order.
     folder: that of the picture; a relative path is tried from the current folder and from there.
     """
+    sources, named = recipe.sources, recipe.technique == "restyle"
     if not any(source.role == "photo" for source in sources):
         raise PictureError("the recipe names no photo; it cannot be repeated")
     queues = {role: list(files) for role, files in moved.items()}
@@ -156,7 +146,12 @@ def find_sources(sources: Sequence[Source], moved: Mapping[str, Sequence[str]], 
         wanted = sum(source.role == role for source in sources)
         if files and len(files) != wanted:
             raise WrongCall(f"--{role} was given {len(files)} times, the recipe has {wanted} of it")
-    return tuple(_found(source, queues.get(source.role, []), folder) for source in sources)
+        if files and role == "style" and named:
+            raise WrongCall("--style is for pictures that moved; this was made in a named style")
+    return tuple(
+        source if named and source.role == "style" else _found(source, queues.get(source.role, []), folder)
+        for source in sources
+    )
 
 
 def _found(source: Source, queue: list[str], folder: Path) -> Source:

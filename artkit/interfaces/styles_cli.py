@@ -187,13 +187,14 @@ def _previews(found: Sequence[Style]) -> list[tuple[str, Picture]]:
 def _restyled(photo: Picture, found: Sequence[Style]) -> list[tuple[str, Picture]]:
     """The photo in every style that can be drawn; what is wrong with the others is said on stderr."""
     from artkit.contract import WeightsError
-    from artkit.stylize.feedforward import restyle  # pyright: ignore[reportMissingImports]  (until it is there)
+    from artkit.stylize.feedforward import restyle
+    from artkit.stylize.options import RestyleOptions
 
     cells = []
     for n, style in enumerate(found, 1):
         click.echo(f"{n} of {len(found)}: {style.name}", err=True)
         try:
-            cells.append((style.name, restyle(photo, [style.name])))
+            cells.append((style.name, restyle(photo, [style.name], RestyleOptions(size=max(photo.size)))))
         except WeightsError as error:
             click.echo(f"artkit: {error}", err=True)
     if not cells:

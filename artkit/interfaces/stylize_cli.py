@@ -11,9 +11,9 @@ import click
 
 from artkit.contract import ArtkitError, WrongCall
 from artkit.interfaces.forms import checked, flags, given
+from artkit.interfaces.jobs import choose, open_job
 from artkit.interfaces.outputs import DEFAULT, STDOUT, SaveOptions, targets
-from artkit.stylize.gallery import find
-from artkit.stylize.options import OptimizeOptions
+from artkit.stylize.options import OptimizeOptions, RestyleOptions
 
 if TYPE_CHECKING:
     from artkit.interfaces.inputs import Input
@@ -34,7 +34,7 @@ FILE = click.Path()  # a plain string; its type is what shells complete
     multiple=True,
     required=True,
     metavar="NAME|FILE",
-    help="Picture to paint like; several are mixed, see --style-weight",
+    help="Picture to paint like, or name of a style; several are mixed, see --style-weight",
 )
 @click.option(
     "-o", "--output", type=FILE, metavar="WHERE", help=f"File, folder, template or - for stdout  [default: {DEFAULT}]"
@@ -48,6 +48,7 @@ FILE = click.Path()  # a plain string; its type is what shells complete
     help="Where each style goes, white on black, one per style; or one in as many colors as styles",
 )
 @flags(OptimizeOptions)
+@flags(RestyleOptions, besides=OptimizeOptions)
 @flags(SaveOptions)
 @click.option(
     "--save-every", type=click.IntRange(min=1), metavar="N", help="Keep the picture so far every N iterations, numbered"
@@ -72,7 +73,7 @@ def stylize(
     as_json: bool,
     **params: Any,
 ) -> None:
-    """Paint each PHOTO in the style of a picture.
+    """Paint each PHOTO in the style of a picture, or in a style of the gallery by its name: see artkit styles.
 
     PHOTO is a file, a folder, a pattern such as "holiday/*.jpg", or - for stdin. A template for -o takes {stem}
     {style} {size} {seed} {n}. A result that exists is never replaced unless you say so.
@@ -82,34 +83,28 @@ def stylize(
     artkit stylize cat.jpg -s wave.jpg -s scream.jpg --style-weight 0.7,0.3 --size 1024
     artkit stylize holiday/ --style wave.jpg -o "out/{stem}_{style}.jpg"
     """
-    options = checked(OptimizeOptions, given(OptimizeOptions, params))
+    choice = choose(styles, params)
     saving = checked(SaveOptions, given(SaveOptions, params))
-    pictures = [find(style) for style in styles]
+    if save_every and not choice.optimizes:
+        raise WrongCall("--save-every is for painting after a picture file; a named style takes one pass")
 
-    from artkit.interfaces.inputs import (
-        find_inputs,
-        sources_of,
-    )  # the imports grow heavier as more is known to be right
+    from artkit.interfaces.inputs import find_inputs  # the imports grow heavier as more is known to be right
 
     inputs, errors = find_inputs(photos)
     places = targets(
         "-" if output is None and photos == ("-",) else output,
         [photo.stem for photo in inputs],
-        style="+".join(path.stem for path in pictures),
-        size=options.size,
-        seed=options.seed,
+        style=choice.label,
+        size=choice.options.size,
+        seed=getattr(choice.options, "seed", 0),
     )
     if as_json and STDOUT in places:
         raise WrongCall("--json and the picture cannot both go to stdout; give -o FILE")
 
     from artkit.interfaces.painting import Plan
     from artkit.interfaces.progress import progress
-    from artkit.stylize.prepare import gather
 
-    material = gather(pictures, masks, options)
-    init = [options.init] if material.init is not None else []
-    sources = (*sources_of("style", pictures), *sources_of("mask", masks), *sources_of("init", init))
-    plan = Plan(options, saving, material, sources, save_every, preview, resume, overwrite, not no_metadata)
+    plan = Plan(open_job(choice, masks), saving, save_every, preview, resume, overwrite, not no_metadata)
     with progress(quiet) as shown:
         failures = Failures(len(inputs) + len(errors), shown)
         for error in errors:

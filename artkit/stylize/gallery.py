@@ -95,6 +95,11 @@ def installed() -> tuple[list[Style], list[WeightsError]]:
     return styles, errors
 
 
+def is_named(style: str) -> bool:
+    """Whether this is a style of the gallery; a file of that name comes first."""
+    return _place(style) is not None and not Path(style).exists()
+
+
 def find(style: str) -> Path:
     """The picture of `style`; UnknownStyle when it is nothing on the disk and does not look like a file.
 

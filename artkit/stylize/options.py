@@ -1,4 +1,4 @@
-"""The settings of neural style optimization: every default, range and help text, in one place."""
+"""The settings of stylizing, by optimization and by a network: every default, range and help text, in one place."""
 
 from __future__ import annotations
 
@@ -93,3 +93,27 @@ class OptimizeOptions(Options):
         if any(not 0 <= weight < 1e9 for weight in weights.values()):
             raise ValueError("layer weights should be zero or more")
         return weights
+
+
+class RestyleOptions(Options):
+    """A style of the gallery, drawn by its network in one pass."""
+
+    size: int = Field(default=1024, ge=16, le=16384, description="Longest edge of the result, pixels")
+    style_weight: tuple[PositiveFloat, ...] = Field(
+        default=(), description="Weight of each style, in order (equal if not given)"
+    )
+    strength: float | None = Field(
+        default=None, ge=0, le=1, description="0 gives the photo back, 1 the whole style (the style's own if not given)"
+    )
+    stroke: float | None = Field(
+        default=None, ge=0.5, le=2, description="Named styles: size of the strokes (the style's own if not given)"
+    )
+    keep_color: Literal["off", "luma", "match"] = Field(
+        default="off", description="Colors of the photo: luma paints in them, match comes near them"
+    )
+    plan: Literal["auto", "full", "light"] = Field(
+        default="auto", description="Named styles: the full network, the quick light one, or the best there is"
+    )
+    max_memory: Bytes = Field(
+        default=0, ge=0, description="Memory to stay under, such as 4GB (0: 5GB, or half of what is free)"
+    )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from artkit.contract import Step, WrongCall
 from artkit.image import Picture, Readable, load
 from artkit.stylize.gallery import find
 from artkit.stylize.optimize import optimize_steps
-from artkit.stylize.options import OptimizeOptions
+from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from artkit.stylize.regions import load_masks
+
+if TYPE_CHECKING:
+    from artkit.stylize.feedforward import Brush
 
 STARTS = ("content", "noise", "style")  # the values of --init that are not a file
 
@@ -37,6 +41,29 @@ def _start(init: str) -> str:
     if not (Path(init).suffix or Path(init).expanduser().is_file()):
         raise WrongCall(f'cannot start from "{init}"; it is {", ".join(STARTS)} or a picture file')
     return init
+
+
+@dataclass(frozen=True)
+class Named:
+    """Styles of the gallery that photos are restyled in, and masks: the same for every photo of a call."""
+
+    brush: Brush
+    masks: tuple[Picture, ...]
+
+
+def gather_named(names: Sequence[str], masks: Sequence[Readable], options: RestyleOptions) -> Named:
+    """Open everything; UnknownStyle, or a WeightsError or PictureError that names what cannot be read."""
+    from artkit.stylize.feedforward import Brush
+
+    return Named(Brush.of(names, options), tuple(map(load, masks)))
+
+
+def restyle_with(photo: Picture, named: Named, options: RestyleOptions) -> Iterator[Step]:
+    """The steps of restyling `photo`; see `artkit.stylize.feedforward.restyle_steps`."""
+    from artkit.stylize.feedforward import restyle_steps
+
+    masks = load_masks(named.masks, len(named.brush.codes), photo.height, photo.width) if named.masks else ()
+    return restyle_steps(photo, named.brush, options, masks=masks)
 
 
 def steps_of(

@@ -1,0 +1,105 @@
+"""What `artkit stylize` and `artkit again` do to each photo: optimize it after pictures, or restyle it by a network."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artkit.contract import Recipe, Source, Step, WrongCall
+from artkit.interfaces.forms import checked, flag_name, given
+from artkit.stylize import gallery
+from artkit.stylize.options import OptimizeOptions, RestyleOptions
+
+if TYPE_CHECKING:
+    from artkit.image import Picture
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the flags ask for, before anything is opened: picture files to optimize after, or names of styles."""
+
+    styles: tuple[str, ...]
+    options: OptimizeOptions | RestyleOptions
+
+    @property
+    def label(self) -> str:
+        """The styles, for file names."""
+        return "+".join(Path(style).stem if self.optimizes else style for style in self.styles)
+
+    @property
+    def optimizes(self) -> bool:
+        return isinstance(self.options, OptimizeOptions)
+
+
+def choose(styles: Sequence[str], params: Mapping[str, Any]) -> Choice:
+    """WrongCall: names and files together, or a flag that does not go with what the styles are."""
+    named = [gallery.is_named(style) for style in styles]
+    if not all(named):
+        files = tuple(str(gallery.find(style)) for style in styles if not gallery.is_named(style))
+        if any(named):
+            name = styles[named.index(True)]
+            raise WrongCall(f'"{name}" is a named style and "{files[0]}" a picture; they cannot be mixed')
+        _refuse(params, RestyleOptions, OptimizeOptions, "is for named styles; see artkit styles")
+        return Choice(files, checked(OptimizeOptions, given(OptimizeOptions, params)))
+    _refuse(params, OptimizeOptions, RestyleOptions, "is for painting after a picture file, not for a named style")
+    return Choice(tuple(styles), checked(RestyleOptions, given(RestyleOptions, params)))
+
+
+def _refuse(params: Mapping[str, Any], model: type, other: type, why: str) -> None:
+    for name in given(model, params):
+        if name not in other.model_fields:
+            raise WrongCall(f"{flag_name(name)} {why}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything opened, ready for any number of photos. sources: the files and styles it works with."""
+
+    technique: str
+    options: OptimizeOptions | RestyleOptions
+    sources: tuple[Source, ...]
+    _material: Any
+
+    @property
+    def seed(self) -> int | None:
+        """Of every random draw; a style network makes none."""
+        return self.options.seed if isinstance(self.options, OptimizeOptions) else None
+
+    def steps(self, photo: Picture, checkpoint: Path | None = None, resume: bool = False) -> Generator[Step]:
+        """The steps for one photo."""
+        from artkit.stylize.prepare import restyle_with, steps_of
+
+        if isinstance(self.options, OptimizeOptions):
+            yield from steps_of(photo, self._material, self.options, checkpoint=checkpoint, resume=resume)
+        else:
+            yield from restyle_with(photo, self._material, self.options)
+
+
+def open_job(choice: Choice, masks: Sequence[str]) -> Job:
+    """UnknownStyle, PictureError, WeightsError: what cannot be opened."""
+    from artkit.interfaces.inputs import sources_of
+    from artkit.stylize.prepare import gather, gather_named
+
+    if isinstance(choice.options, OptimizeOptions):
+        material = gather([Path(style) for style in choice.styles], masks, choice.options)
+        init = [choice.options.init] if material.init is not None else []
+        sources = (*sources_of("style", choice.styles), *sources_of("mask", masks), *sources_of("init", init))
+        return Job("stylize", choice.options, sources, material)
+    named = gather_named(choice.styles, masks, choice.options)
+    styles = tuple(Source("style", name, sha256) for name, sha256 in named.brush.files.items())
+    return Job("restyle", choice.options, (*styles, *sources_of("mask", masks)), named)
+
+
+def job_again(recipe: Recipe, options: Mapping[str, Any], sources: Sequence[Source]) -> Job:
+    """The job of a recipe whose files have been found. WrongCall: an option or a technique that is not known here."""
+    paths = {role: [source.path for source in sources if source.role == role] for role in ("style", "mask", "init")}
+    if recipe.technique == "restyle":
+        job = open_job(Choice(tuple(paths["style"]), RestyleOptions.checked(options)), paths["mask"])
+        for style in job.sources:
+            if style.role == "style" and style not in sources:
+                raise WrongCall(f'the style "{style.path}" is not the one that this was made in; it has changed since')
+        return job
+    moved = {"init": paths["init"][0]} if paths["init"] else {}
+    return open_job(Choice(tuple(paths["style"]), OptimizeOptions.checked({**options, **moved})), paths["mask"])

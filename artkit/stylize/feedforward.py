@@ -1,0 +1,121 @@
+"""A picture in a style of the gallery, in one pass of its network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import artkit.device
+
+import mlx.core as mx
+import numpy as np
+
+from artkit.color import keep_luma, match_color
+from artkit.contract import Step, WrongCall
+from artkit.image import Picture
+from artkit.nets.stylenets import Code
+from artkit.stylize import gallery
+from artkit.stylize.banding import draw
+from artkit.stylize.gallery import Style
+from artkit.stylize.manifest import PlanName
+from artkit.stylize.options import RestyleOptions
+from artkit.stylize.regions import inside
+from artkit.stylize.stylefile import StyleSet
+
+DEFAULTS = RestyleOptions()
+
+
+@dataclass(frozen=True)
+class Brush:
+    """Styles that one network draws, ready for any number of photos.
+
+    codes: one a style, (S, P), as strong and with strokes as large as the options or the style say. weights: (S,).
+    files: name -> SHA-256 of the file that the style is in.
+    """
+
+    network: StyleSet
+    codes: mx.array
+    weights: tuple[float, ...]
+    files: Mapping[str, str]
+
+    @classmethod
+    def of(cls, names: Sequence[str], options: RestyleOptions = DEFAULTS) -> Brush:
+        """UnknownStyle, WeightsError: a style that is not there or damaged. WrongCall: styles of different networks."""
+        styles = [gallery.get(name) for name in names]
+        if not styles:
+            raise WrongCall("no style given; artkit styles lists them")
+        plan = _plan(styles, options)
+        sets = [gallery.network(style, plan) for style in styles]
+        for style, held in zip(styles, sets, strict=True):
+            if held.sha256 != sets[0].sha256:
+                raise WrongCall(f'"{styles[0].name}" and "{style.name}" are of different networks and cannot be mixed')
+        codes = [_code(style, plan, held, options) for style, held in zip(styles, sets, strict=True)]
+        weights = options.style_weight or (1.0,) * len(styles)
+        if len(weights) != len(styles):
+            raise WrongCall(f"{len(weights)} style weights for {len(styles)} styles; give one for each")
+        files = {style.name: style.manifest.networks[plan].sha256 for style in styles}
+        return cls(sets[0], mx.stack(codes), tuple(weight / sum(weights) for weight in weights), files)
+
+    def paint(self, x: mx.array, masks: Sequence[np.ndarray], memory: float) -> mx.array:
+        """(1, H, W, 3), sRGB 0..1 -> the same restyled, not clipped; masks: (H, W), one a style, or none."""
+        network = self.network.network
+        if not masks:
+            return draw(network, x, Code(self.codes, mx.array([self.weights])), memory)
+        where = np.stack(masks, axis=-1) * np.array(self.weights, np.float32)
+        where /= np.maximum(where.sum(axis=-1, keepdims=True), 1e-6)
+        down, right = (-edge % network.plan.multiple for edge in x.shape[1:3])
+        padded = np.pad(where, ((0, down), (0, right), (0, 0)), "edge")
+        return draw(network, x, Code(self.codes, mx.array(padded[None])), memory)
+
+
+def _plan(styles: Sequence[Style], options: RestyleOptions) -> PlanName:
+    """The plan asked for, or the full one where all styles have it."""
+    if options.plan != "auto":
+        return options.plan
+    return "full" if all("full" in style.manifest.networks for style in styles) else "light"
+
+
+def _code(style: Style, plan: PlanName, held: StyleSet, options: RestyleOptions) -> mx.array:
+    """The code of a style, (P,), between the photo's and its own as its strength says."""
+    manifest = style.manifest
+    stroke = manifest.stroke if options.stroke is None else options.stroke
+    strength = manifest.strength if options.strength is None else options.strength
+    return strength * held.code(manifest.networks[plan].slot, stroke) + (1 - strength) * held.code(0)
+
+
+def restyle(
+    photo: Picture, styles: Sequence[str], options: RestyleOptions = DEFAULTS, *, masks: Sequence[np.ndarray] = ()
+) -> Picture:
+    """The photo in one or more named styles; the last step of `restyle_steps`."""
+    *_, last = restyle_steps(photo, Brush.of(styles, options), options, masks=masks)
+    return Picture.of(last.image, like=photo)
+
+
+def restyle_steps(
+    photo: Picture, brush: Brush, options: RestyleOptions = DEFAULTS, *, masks: Sequence[np.ndarray] = ()
+) -> Iterator[Step]:
+    """One step, the finished picture.
+
+    masks: (H, W) float32 0..1 of the photo's proportions, one a style; where all are 0 the photo is left as it is.
+    WrongCall: another number of masks than of styles.
+    """
+    if masks and len(masks) != len(brush.codes):
+        raise WrongCall(f"{len(masks)} masks for {len(brush.codes)} styles; give one for each")
+    small = photo.resized(options.size)
+    x = mx.array(np.clip(small.pixels, 0, 1)[None])
+    fitted = [_fit(mask, small) for mask in masks]
+    drawn = brush.paint(x, fitted, options.max_memory or artkit.device.memory_budget())
+    pixels = np.clip(np.array(drawn[0]), 0, 1)
+    if options.keep_color == "luma":
+        pixels = keep_luma(pixels, small.pixels)
+    elif options.keep_color == "match":
+        pixels = np.clip(match_color(pixels, small.pixels), 0, 1)
+    if fitted:
+        pixels = inside(pixels, small.pixels, fitted)
+    yield Step(mx.array(pixels[None]), 1, 1, {"size": options.size})
+
+
+def _fit(mask: np.ndarray, picture: Picture) -> np.ndarray:
+    from artkit.image import resize
+
+    return np.clip(resize(mask[..., None], picture.height, picture.width)[..., 0], 0, 1)
