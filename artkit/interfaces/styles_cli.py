@@ -128,6 +128,38 @@ def add(source: str, name: str | None, overwrite: bool) -> None:
 
 
 @styles.command()
+@click.argument("picture", type=click.Path())
+@click.option("--name", required=True, help="Its name.")
+@click.option(
+    "--predictor",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The predictor.safetensors that artkit train any made, beside its network.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a style of this name.")
+def make(picture: str, name: str, predictor: Path, overwrite: bool) -> None:
+    """Make a style of PICTURE, without training: its code is predicted."""
+    import tempfile
+
+    from artkit.image import load
+    from artkit.stylize import gallery, manifest
+    from artkit.stylize.predicting import read_predictor
+    from artkit.stylize.stylefile import write_style
+
+    gallery.check_new(name, overwrite)
+    painting, predict = load(picture), read_predictor(predictor)
+    code, stroke = predict(painting)
+    gallery.keep_network(predictor.with_name(f"{predict.plan.name}.safetensors"))
+    about = manifest.Manifest.of({"format": manifest.FORMAT, "title": Path(picture).stem}, picture)
+    with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
+        path = Path(passing) / f"{name}.artstyle"
+        write_style(path, about, predict.plan, code, stroke, base=predict.base)
+        gallery.add(str(path), name, overwrite=overwrite)
+    click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
+
+
+@styles.command()
 @_name
 def remove(name: str) -> None:
     """Delete the style NAME that you added."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from artkit.contract import WrongCall
+from artkit.interfaces.train_styles_cli import COMMANDS
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -80,6 +81,10 @@ def agreement(weights: Path, teacher_weights: Path, pictures: tuple[Path, ...]) 
             click.echo(
                 f"{folder.name:12} {tap}  " + "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
             )
+
+
+for command in COMMANDS:
+    train.add_command(command)
 
 
 if __name__ == "__main__":

@@ -149,13 +149,13 @@ def add(source: str, name: str | None = None, *, overwrite: bool = False) -> Sty
     from artkit.stylize.parcels import SINGLE, unpack
 
     if name is not None:
-        _check_new(name, overwrite)
+        check_new(name, overwrite)
     root = own_folder()
     with _disk_errors(), _staging(root) as staging:
         try:
             suggested = unpack(source, staging)
             name = name or re.sub("[^a-z0-9]+", "-", suggested.lower()).strip("-")[:64]
-            _check_new(name, overwrite)
+            check_new(name, overwrite)
             style = Style(name, staging, manifest.read(staging / manifest.NAME))
             for plan in style.manifest.networks:
                 network(style, plan)
@@ -168,6 +168,16 @@ def add(source: str, name: str | None = None, *, overwrite: bool = False) -> Sty
         _put_in_place(staging, root / name, overwrite)
         _drop_unused_bases()
     return get(name)
+
+
+def keep_network(path: Path) -> str:
+    """Keep a file of style networks where single styles made for it find it; its SHA-256. WeightsError: the disk."""
+    from artkit.stylize.stylefile import read_network
+
+    digest = read_network(path).sha256
+    with _disk_errors():
+        _copy_network(path, own_folder() / NETWORKS / f"{digest}.safetensors")
+    return digest
 
 
 def remove(name: str) -> None:
@@ -192,7 +202,8 @@ def _place(name: str) -> Path | None:
     return next((place for place in places if (place / manifest.NAME).is_file()), None)
 
 
-def _check_new(name: str, overwrite: bool) -> None:
+def check_new(name: str, overwrite: bool) -> None:
+    """WrongCall for a name that a new style cannot have."""
     if not _is_name(name):
         raise WrongCall(f'"{name}" cannot be a name of a style; --name takes a-z, 0-9, "-" and "_", up to 64 of them')
     if not overwrite and (_place(name) or (own_folder() / name).exists()):
@@ -255,13 +266,16 @@ def _needed_bases(folder: Path) -> set[str]:
 def _keep_bases(staging: Path) -> None:
     """Copy the networks of single styles: the next artkit may come with other ones."""
     for sha256 in _needed_bases(staging):
-        kept = own_folder() / NETWORKS / f"{sha256}.safetensors"
         held = _base(sha256)
         assert held is not None, "the style has been read, and its network with it"
-        if held != kept:
-            kept.parent.mkdir(exist_ok=True)
-            with held.open("rb") as source, checkpoint.replacing(kept) as copy:
-                shutil.copyfileobj(source, copy)
+        _copy_network(held, own_folder() / NETWORKS / f"{sha256}.safetensors")
+
+
+def _copy_network(path: Path, kept: Path) -> None:
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as source, checkpoint.replacing(kept) as copy:
+            shutil.copyfileobj(source, copy)
 
 
 def _drop_unused_bases() -> None:

@@ -27,11 +27,16 @@ class Crops:
     """
 
     def __init__(self, *folders: Path, limit: int | None = None) -> None:
-        """limit: at most so many pictures. PictureError when there are none."""
+        """limit: at most so many pictures. Broken ones are left out and counted in `broken`; PictureError: all are."""
+        for folder in folders:
+            if not folder.is_dir():
+                raise PictureError(f'there is no folder "{folder}"; give one with JPEG, PNG or WebP files')
         files = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
         with ThreadPoolExecutor(16) as readers:
             decoded = readers.map(_decode, files[:limit])
-            self.pictures = [picture for picture in decoded if picture is not None]
+            found = list(decoded)
+        self.pictures = [picture for picture in found if picture is not None]
+        self.broken = len(found) - len(self.pictures)
         if not self.pictures:
             raise PictureError(
                 f"no pictures in {', '.join(map(str, folders))}; give folders of JPEG, PNG or WebP files"

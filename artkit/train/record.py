@@ -52,6 +52,11 @@ class Record:
         self._last: Progress | None = None
 
     @property
+    def begun(self) -> bool:
+        """Whether there is anything to keep."""
+        return self._last is not None
+
+    @property
     def state(self) -> Path | None:
         """The state to go on from, if there is one."""
         path = self.folder / STATE

@@ -1,0 +1,238 @@
+"""`artkit train many | any | mine`: style networks, and a style of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from artkit.contract import WrongCall
+from artkit.interfaces.forms import checked, flags, given
+from artkit.train.options import ManyOptions, MineOptions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from artkit.train.criterion import FeatureFunction
+    from artkit.train.data import Crops, DeadLeaves
+    from artkit.train.loop import Progress, Weights
+    from artkit.train.record import Record
+
+FOLDER = click.Path(path_type=Path)  # whether there is one is said where it is read
+RESULT = click.Path(file_okay=False, path_type=Path)
+OUT = click.option("-o", "--out", type=RESULT, required=True, help="Folder for the result.")
+PHOTOS = click.option("--photos", type=FOLDER, help="Folder of photographs (without one, artkit draws pictures).")
+FEATURES = click.option(
+    "--features", default="compact", show_default=True, help="Feature network by name, or folder of a teacher."
+)
+RESUME = click.option("--resume", is_flag=True, help="Go on with the training in the result folder.")
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+
+
+@click.command()
+@PHOTOS
+@click.option("--styles", type=FOLDER, required=True, help="Folder of pictures, a style each.")
+@OUT
+@FEATURES
+@flags(ManyOptions)
+@RESUME
+@QUIET
+def many(photos: Path | None, styles: Path, out: Path, features: str, resume: bool, quiet: bool, **params: Any) -> None:
+    """Train one network for all the pictures in a folder.
+
+    OUT becomes a gallery: `artkit styles add OUT/NAME` makes a style of it usable by name.
+    """
+    options = checked(ManyOptions, given(ManyOptions, params))
+
+    from artkit.nets.stylenets import PLANS
+    from artkit.train.manystyle import Styles, manystyle_steps
+    from artkit.train.record import Record
+    from artkit.train.shelve import network_of, sheet, shelve_many
+
+    plan, seen, content = PLANS[options.plan], _features(features), _photos(photos)
+    learned = Styles.of(styles, seen, options.style_size)
+    shown = _shown(content, options.crop)
+    record = Record(
+        out,
+        lambda folder, weights: shelve_many(folder, plan, weights, learned.names),
+        lambda weights: sheet(network_of(plan, weights), weights["codes"][1:7], shown),
+        resume=resume,
+    )
+    _run(manystyle_steps(content, learned, seen, options, resume=record.state), record, quiet)
+    click.echo(f"{out}  {len(learned.names)} styles; artkit styles add {out}/NAME makes one usable by name")
+
+
+@click.command("any")
+@PHOTOS
+@click.option("--paintings", type=FOLDER, required=True, multiple=True, help="Folder of paintings (may be repeated).")
+@OUT
+@FEATURES
+@flags(ManyOptions)
+@RESUME
+@QUIET
+def any_style(
+    photos: Path | None, paintings: tuple[Path, ...], out: Path, features: str, resume: bool, quiet: bool, **params: Any
+) -> None:
+    """Train a network that takes its style from any picture.
+
+    `artkit styles make PICTURE --predictor OUT/networks/predictor.safetensors` makes a style with it.
+    """
+    options = checked(ManyOptions, given(ManyOptions, params))
+
+    import mlx.core as mx
+
+    from artkit.nets.features import load_features
+    from artkit.nets.stylenets import PLANS, Predictor
+    from artkit.train.anystyle import anystyle_steps
+    from artkit.train.record import Record
+    from artkit.train.shelve import network_of, sheet, shelve_any
+
+    plan, seen, content = PLANS[options.plan], _features(features), _photos(photos)
+    reader, examples = load_features("compact"), _crops(*paintings)
+    shown, painted = _shown(content, options.crop), mx.array(_shown(examples, options.crop))
+
+    def preview(weights: Weights) -> np.ndarray:
+        return sheet(network_of(plan, weights), Predictor(weights)(Predictor.read(reader, painted)), shown)
+
+    record = Record(out, lambda folder, weights: shelve_any(folder, plan, weights), preview, resume=resume)
+    _run(anystyle_steps(content, examples, seen, reader, options, resume=record.state), record, quiet)
+    click.echo(f"{out}  artkit styles make PICTURE --predictor {out}/networks/predictor.safetensors makes a style")
+
+
+@click.command()
+@click.argument("painting", type=click.Path())
+@click.option("--name", required=True, help="Name of the new style.")
+@click.option("--base", metavar="STYLE", help="Style whose network learns it (the first one installed if not given).")
+@click.option("--plan", type=click.Choice(["full", "light"]), default="full", show_default=True, help="Which network.")
+@PHOTOS
+@click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), help="Keep state, log and preview here.")
+@FEATURES
+@flags(MineOptions)
+@RESUME
+@click.option("--overwrite", is_flag=True, help="Replace a style of this name.")
+@QUIET
+def mine(
+    painting: str,
+    name: str,
+    base: str | None,
+    plan: Any,
+    photos: Path | None,
+    out: Path | None,
+    features: str,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+    **params: Any,
+) -> None:
+    """Learn the style of PAINTING, ready to use by its name.
+
+    \b
+    artkit train mine painting.jpg --name mine
+    artkit stylize photo.jpg --style mine
+    """
+    options = checked(MineOptions, given(MineOptions, params))
+    if resume and out is None:
+        raise WrongCall("--resume needs the folder of the training: -o FOLDER")
+
+    import tempfile
+
+    from artkit.image import load
+    from artkit.stylize import gallery
+    from artkit.train.personal import mine_steps
+    from artkit.train.record import Record
+    from artkit.train.shelve import network_of, sheet, shelve_mine, title_of
+
+    gallery.check_new(name, overwrite)
+    picture = load(painting)
+    held = gallery.network(_base(base, plan), plan)
+    seen, content = _features(features), _photos(photos)
+    shown, drawn = _shown(content, options.crop), held.network.plan
+
+    def preview(weights: Weights) -> np.ndarray:
+        network = network_of(drawn, weights) if options.deep else held.network
+        return sheet(network, weights["code"][None], shown)
+
+    def save(folder: Path, weights: Weights) -> None:
+        shelve_mine(folder / f"{name}.artstyle", title_of(name), drawn, weights, held.sha256)
+
+    with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
+        record = Record(out or Path(passing), save, preview, resume=resume)
+        steps = mine_steps(picture, held.network, held.codes, held.strokes, content, seen, options, resume=record.state)
+        _run(steps, record, quiet)
+        gallery.add(str(record.folder / f"{name}.artstyle"), name, overwrite=overwrite)
+    click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
+
+
+def _base(base: str | None, plan: str) -> Any:
+    from artkit.stylize import gallery
+
+    if base:
+        return gallery.get(base)
+    for style in gallery.installed()[0]:
+        if plan in style.manifest.networks:
+            return style
+    raise WrongCall(f"no {plan} style network is installed to learn with; artkit train many makes one")
+
+
+def _features(name: str) -> FeatureFunction:
+    """A feature network by name, or the teacher whose weights are in a folder."""
+    if Path(name).is_dir():
+        from artkit.train.teacher import Teacher
+
+        return Teacher(Path(name))
+    from artkit.nets.features import load_features
+
+    return load_features(name)
+
+
+def _photos(folder: Path | None) -> Crops | DeadLeaves:
+    from artkit.train.data import DeadLeaves
+
+    return _crops(folder) if folder else DeadLeaves()
+
+
+def _crops(*folders: Path) -> Crops:
+    from artkit.train.data import Crops
+
+    crops = Crops(*folders)
+    if crops.broken:
+        click.echo(f"artkit: {crops.broken} of the pictures cannot be read and are left out", err=True)
+    return crops
+
+
+def _shown(pictures: Crops | DeadLeaves, size: int) -> np.ndarray:
+    """Four of them for previews, the same in every training."""
+    import numpy as np
+
+    return np.stack([pictures.one(np.random.default_rng(n), size) for n in range(4)])
+
+
+def _run(steps: Iterable[Progress], record: Record, quiet: bool) -> None:
+    """Train to the end, or to Ctrl-C: what was learned so far is kept either way."""
+    import mlx.core as mx
+
+    first = mx.distributed.init().rank() == 0  # of several machines, one keeps the record
+    say: Callable[[str], None] = (lambda line: None) if quiet else lambda line: click.echo(line, err=True)
+    try:
+        for progress in steps:
+            if first and (line := record(progress)):
+                say(_line(line))
+        if first:
+            record.finish()
+    except KeyboardInterrupt:
+        if first and record.begun:
+            record.finish()
+            click.echo(f"artkit: stopped; {record.folder} has what was learned, --resume goes on", err=True)
+        raise click.exceptions.Exit(130) from None
+
+
+def _line(line: dict[str, float]) -> str:
+    """Step 400, 12 %, 33 s, style 0.31, content 0.5."""
+    rest = {name: value for name, value in line.items() if name not in ("step", "done", "seconds")}
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in rest.items())
+    return f"step {line['step']:.0f}, {line['done']:.0%}, {line['seconds']:.0f} s, {figures}"
+
+
+COMMANDS = (many, any_style, mine)

@@ -1,0 +1,67 @@
+"""A style from a picture that no network was trained for: its code predicted from what the picture looks like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
+import mlx.core as mx
+import numpy as np
+
+from artkit import checkpoint
+from artkit.contract import WeightsError
+from artkit.image import Picture
+from artkit.nets.features import FeatureNetwork, load_features
+from artkit.nets.stylenets import PLANS, Plan, Predictor
+
+SIZE = 400  # shorter edge of a style picture at stroke size 1, pixels: as in training
+
+
+@dataclass(frozen=True)
+class StylePredictor:
+    """Codes for the network whose file has the SHA-256 `base`."""
+
+    plan: Plan
+    predictor: Predictor
+    base: str
+
+    def __call__(self, painting: Picture, reader: FeatureNetwork | None = None) -> tuple[mx.array, mx.array]:
+        """The code (P,) of a picture, and how it changes when strokes get twice as large, (P,)."""
+        reader = reader or load_features("compact")
+        codes = []
+        for stroke in (0.5, 1.0, 2.0):
+            longest = max(64, round(SIZE * stroke * max(painting.size) / min(painting.size)))
+            codes.append(self.predictor(Predictor.read(reader, painting.resized(longest).array()))[0])
+        small, plain, large = codes
+        slope = (large - small) / 2
+        mx.eval(plain, slope)
+        return plain, slope
+
+
+def write_predictor(path: Path, weights: Mapping[str, mx.array], plan: Plan, base: str) -> None:
+    """The "predict." tensors among `weights`, float16, whole or not at all."""
+    tensors = {name: np.array(t).astype(np.float16) for name, t in weights.items() if name.startswith("predict.")}
+    checkpoint.write(path, tensors, {"plan": plan.name, "base": base})
+
+
+def read_predictor(path: Path) -> StylePredictor:
+    """WeightsError: it is damaged, or something else."""
+    file = checkpoint.read(path)
+    plan, base = PLANS.get(file.metadata.get("plan", "")), file.metadata.get("base", "")
+    reader = load_features("compact")
+    if plan is None or not re.fullmatch("[0-9a-f]{64}", base):
+        raise WeightsError(f"{path} does not predict styles; give the predictor.safetensors of artkit train any")
+    wanted = {
+        name: t.shape for name, t in Predictor.initial_weights(Predictor.inputs(reader), plan, mx.random.key(0)).items()
+    }
+    if {name: tensor.shape for name, tensor in file.tensors.items()} != wanted:
+        raise WeightsError(f"{path} does not fit the compact network of this artkit; train it again")
+    weights = {name: mx.array(tensor.read().astype(np.float32)) for name, tensor in file.tensors.items()}
+    if not all(bool(mx.isfinite(t).all()) for t in weights.values()):
+        raise WeightsError(f"{path} is damaged: it holds numbers that are not finite; get it again")
+    mx.eval(weights)
+    return StylePredictor(plan, Predictor(weights), base)

@@ -1,0 +1,75 @@
+"""What a training leaves for the gallery: networks with their style.toml folders, a predictor, a single style."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
+import mlx.core as mx
+import numpy as np
+
+from artkit.nets.stylenets import Code, Plan, StyleNetwork
+from artkit.stylize.manifest import FORMAT, NAME, Manifest, NetworkFile
+from artkit.stylize.predicting import write_predictor
+from artkit.stylize.stylefile import write_network, write_style
+from artkit.train.loop import Weights
+
+
+def network_of(plan: Plan, weights: Weights) -> StyleNetwork:
+    """The network among the weights of a training."""
+    return StyleNetwork(plan, {name: weights[name] for name in plan.shapes()})
+
+
+def shelve_many(folder: Path, plan: Plan, weights: Weights, names: Sequence[str]) -> None:
+    """A gallery in `folder`: networks/PLAN.safetensors and a folder a style, which `artkit styles add` takes."""
+    codes = weights["codes"].at[0, -1].add(1 - weights["codes"][0, -1])  # the photo is all photo
+    strokes = weights["strokes"].at[0].multiply(0)
+    (folder / "networks").mkdir(parents=True, exist_ok=True)
+    path = folder / "networks" / f"{plan.name}.safetensors"
+    digest = write_network(path, network_of(plan, weights), codes, strokes)
+    for slot, name in enumerate(names, 1):
+        entry = NetworkFile(file=f"../networks/{path.name}", slot=slot, sha256=digest)
+        manifest = Manifest.of({"format": FORMAT, "title": title_of(name), "networks": {plan.name: entry}}, name)
+        place = folder / style_name(name)
+        place.mkdir(exist_ok=True)
+        (place / NAME).write_text(manifest.to_toml(), encoding="utf-8")
+
+
+def shelve_any(folder: Path, plan: Plan, weights: Weights) -> None:
+    """networks/PLAN.safetensors, whose one style is the mean of all, and what predicts codes for it."""
+    base = weights["predict.base"]
+    photo = mx.concatenate([weights["identity"][:-1], mx.ones(1)])
+    (folder / "networks").mkdir(parents=True, exist_ok=True)
+    path = folder / "networks" / f"{plan.name}.safetensors"
+    codes = mx.stack([photo, base])
+    digest = write_network(path, network_of(plan, weights), codes, mx.zeros_like(codes))
+    write_predictor(folder / "networks" / "predictor.safetensors", weights, plan, digest)
+
+
+def shelve_mine(path: Path, title: str, plan: Plan, weights: Weights, base: str) -> None:
+    """An .artstyle; deep weights bring their own network, others belong to the one whose SHA-256 is `base`."""
+    deep = set(plan.shapes()) <= set(weights)
+    own = {name: weights[name] for name in plan.shapes()} if deep else None
+    manifest = Manifest.of({"format": FORMAT, "title": title}, path)
+    write_style(path, manifest, plan, weights["code"], weights["stroke"], base="" if deep else base, weights=own)
+
+
+def sheet(network: StyleNetwork, codes: mx.array, photos: np.ndarray) -> np.ndarray:
+    """Photos (N, S, S, 3) side by side, and below them one row for each code of (S, P)."""
+    x = mx.array(photos)
+    rows = [x, *(network(x, Code.of(mx.broadcast_to(code, (len(x), len(code))))) for code in codes)]
+    return np.concatenate([np.concatenate(list(np.array(row)), axis=1) for row in rows])
+
+
+def style_name(text: str) -> str:
+    """A file's stem as a style's name: "The Wave (2)" -> "the-wave-2"."""
+    return re.sub("[^a-z0-9_]+", "-", text.lower()).strip("-")[:64] or "style"
+
+
+def title_of(stem: str) -> str:
+    """A file's stem as a title: "starry_night" -> "Starry night"."""
+    words = " ".join(re.split(r"[\s_-]+", stem)).strip() or "Style"
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,133 @@
+"""`artkit train many | any | mine` from pictures to a style that is used by its name."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from artkit.image import load
+from artkit.interfaces.cli import main
+from artkit.stylize import gallery
+from artkit.train import loop
+from tests.style_files import make_gallery
+
+QUICK = ["--crop", "64", "--batch", "4", "--style-size", "64", "--steps", "3"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two pictures to learn and a photo."""
+    (tmp_path / "pictures").mkdir()
+    y, x = np.mgrid[:90, :90] / 5
+    for name, angle in (("Great Wave", 1), ("scream", 2)):
+        pixels = np.stack([np.sin(x * angle + y), np.cos(y), np.sin(x)], axis=-1)
+        Image.fromarray((pixels * 127 + 128).astype(np.uint8)).save(tmp_path / "pictures" / f"{name}.png")
+    Image.fromarray((pixels * 60 + 128).astype(np.uint8)).resize((70, 50)).save(tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARTKIT_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path
+
+
+def run(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as exit:
+        main(list(words))
+    out, err = capfd.readouterr()
+    return int(exit.value.code or 0), out, err
+
+
+def works(capfd: pytest.CaptureFixture[str], *words: str) -> str:
+    code, out, err = run(capfd, *words)
+    assert code == 0, err
+    return out
+
+
+def test_many_styles_make_a_gallery(capfd: pytest.CaptureFixture[str]) -> None:
+    out = works(capfd, "train", "many", "--styles", "pictures", "-o", "out", "--plan", "light", *QUICK, "--noise", "0")
+    assert "2 styles" in out
+    assert load("out/preview.jpg").size == (256, 192)  # four drawn photos, and two styles below them
+    assert works(capfd, "styles", "add", "out/great-wave", "--name", "wave")
+    assert gallery.get("wave").manifest.title == "Great Wave"
+    assert works(capfd, "stylize", "photo.png", "--style", "wave", "--size", "70", "-o", "painted.png", "-q") == ""
+    assert load("painted.png").size == (70, 50)
+    held = gallery.network(gallery.get("wave"), "light")
+    assert held.codes[0, -1].item() == 1
+    assert np.abs(np.array(held.strokes[0])).max() == 0
+    code, _, err = run(capfd, "train", "many", "--styles", "pictures", "-o", "out", *QUICK)
+    assert code == 2
+    assert "--resume" in err
+
+
+def test_a_stopped_training_goes_on(
+    here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["train", "many", "--styles", "pictures", "--plan", "light", *QUICK, "--steps", "4"]
+    works(capfd, *words, "-o", "whole")
+    steps = loop.train_steps
+
+    def stopping(*args, **kwargs):
+        for progress in steps(*args, **kwargs):
+            yield progress
+            if progress.step == 2:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("artkit.train.manystyle.train_steps", stopping)
+        code, _, err = run(capfd, *words, "-o", "cut")
+    assert code == 130
+    assert "--resume goes on" in err
+    works(capfd, *words, "-o", "cut", "--resume")
+    wholly, cut = (Path(name, "networks", "light.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert wholly == cut
+
+
+def test_any_style_makes_styles_of_pictures(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("pictures/broken.jpg").write_bytes(b"not a picture")
+    code, _, err = run(capfd, "train", "any", "--paintings", "pictures", "-o", "out", "--plan", "light", *QUICK)
+    assert code == 0
+    assert "1 of the pictures cannot be read" in err
+    for number, picture in enumerate(("Great Wave", "scream")):
+        predictor = ["--predictor", "out/networks/predictor.safetensors"]
+        works(capfd, "styles", "make", f"pictures/{picture}.png", "--name", f"made{number}", *predictor)
+    listed = json.loads(works(capfd, "styles", "--json"))
+    assert [style["name"] for style in listed] == ["made0", "made1"]
+    works(capfd, "stylize", "photo.png", "-s", "made0", "-s", "made1", "--size", "70", "-o", "painted.png", "-q")
+    codes = [gallery.network(gallery.get(f"made{n}"), "light").code(1) for n in (0, 1)]
+    assert float(abs(codes[0] - codes[1]).max()) > 1e-4
+    code, _, err = run(
+        capfd, "styles", "make", "photo.png", "--name", "x", "--predictor", "out/networks/light.safetensors"
+    )
+    assert code == 1
+    assert "does not predict styles" in err
+
+
+@pytest.mark.parametrize("deep", [[], ["--deep"]], ids=["code", "deep"])
+def test_a_style_of_your_own_is_there_by_its_name(
+    here: Path, capfd: pytest.CaptureFixture[str], deep: list[str]
+) -> None:
+    make_gallery(here / "data" / "styles", "starry")
+    words = ["train", "mine", "pictures/scream.png", "--name", "mine", "--plan", "light", *QUICK, *deep]
+    works(capfd, *words, "-o", "kept")
+    assert gallery.get("mine").manifest.title == "Mine"
+    works(capfd, "stylize", "photo.png", "--style", "mine", "--size", "70", "-o", "painted.png", "-q")
+    assert Path("kept/mine.artstyle").stat().st_size < (10_000 if not deep else 400_000)
+    code, _, err = run(capfd, *words)
+    assert code == 2
+    assert 'there is a style "mine" already' in err
+
+
+def test_without_a_network_to_learn_with_it_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capfd, "train", "mine", "photo.png", "--name", "mine")
+    assert code == 2
+    assert "artkit train many makes one" in err
+    code, _, err = run(capfd, "train", "mine", "photo.png", "--name", "No Name")
+    assert code == 2
+
+
+def test_a_missing_folder_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    for words in (["any", "--paintings", "nowhere"], ["many", "--styles", "nowhere"]):
+        code, _, err = run(capfd, "train", *words, "-o", "out")
+        assert code == 1
+        assert "nowhere" in err
+        assert err.count("\n") == 1
