@@ -20,7 +20,7 @@ from machine import describe
 from pairs import PAIRS, add_shared, check_shared, read, write
 
 from artkit.checkpoint import load_arrays
-from artkit.nets.features import COMPACT, FeatureNetwork, load_features
+from artkit.nets.features import COMPACT, FeatureNetwork, compact_of, load_features
 from artkit.nets.optimizers import LBFGS
 from artkit.stylize.objective import Objective
 from artkit.stylize.optimize import make_aim
@@ -40,7 +40,8 @@ def network_of(path: Path | None) -> FeatureNetwork:
     """The bundled compact network, or the one in a file that `artkit train distil` wrote."""
     if path is None:
         return load_features("compact")
-    return FeatureNetwork(COMPACT, load_arrays(path), "centered")
+    weights = load_arrays(path)
+    return FeatureNetwork(compact_of(weights), weights, "centered")
 
 
 def main() -> None:

@@ -6,7 +6,18 @@ import pytest
 
 from artkit.checkpoint import load_arrays
 from artkit.contract import WrongCall
-from artkit.nets.features import COMPACT, VGG16, VGG19, Architecture, FeatureNetwork, load_features, preprocess
+from artkit.nets.features import (
+    COMPACT,
+    VGG16,
+    VGG19,
+    Architecture,
+    FeatureNetwork,
+    Readout,
+    compact,
+    compact_of,
+    load_features,
+    preprocess,
+)
 from tests.conftest import TOLERANCE
 
 
@@ -114,7 +125,9 @@ def test_preprocessing_by_hand():
 def test_the_bundled_network_loads():
     network = load_features("compact")
     found = network(picture(), COMPACT.taps)
-    assert {tap: f.shape[-1] for tap, f in found.items()} == COMPACT.readouts
+    assert {tap: f.shape[-1] for tap, f in found.items()} == {
+        tap: readout.channels for tap, readout in COMPACT.readouts.items()
+    }
     assert all(mx.isfinite(f).all() for f in found.values())
 
 
@@ -126,3 +139,22 @@ def test_true_vgg19_blocks_load_and_see_edges(shared):
     assert network.taps[-1] == "relu3_4"
     moved = {tap: float(mx.abs(network(edge, [tap])[tap] - network(flat, [tap])[tap]).max()) for tap in network.taps}
     assert all(value > 1 for value in moved.values())
+
+
+def test_a_compact_network_is_known_by_its_tensors():
+    wide = compact(
+        [(8, 12), (16,), (20, 24), (28,), (32,)],
+        [Readout(4), Readout(5), Readout(6, hidden=40), Readout(7), Readout(8)],
+    )
+    weights = random_weights(wide)
+    assert compact_of(weights) == wide
+    assert compact_of(dict(load_features("compact").weights)) == COMPACT
+    found = FeatureNetwork(wide, weights, "centered")(picture(), wide.taps)
+    assert [f.shape[-1] for f in found.values()] == [4, 5, 6, 7, 8]
+    raw = FeatureNetwork(wide, {n: t for n, t in weights.items() if "relu3_1" not in n}, "none")(picture(), ["relu3_1"])
+    hidden = mx.maximum(
+        raw["relu3_1"] @ weights["relu3_1.hidden.weight"].reshape(40, 20).T + weights["relu3_1.hidden.bias"], 0
+    )
+    wanted = hidden @ weights["relu3_1.readout.weight"].reshape(6, 40).T + weights["relu3_1.readout.bias"]
+    got = FeatureNetwork(wide, weights, "none")(picture(), ["relu3_1"])["relu3_1"]
+    assert mx.allclose(got, wanted, rtol=1e-3, atol=1e-4 * float(mx.abs(wanted).max()))

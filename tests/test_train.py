@@ -128,3 +128,14 @@ def test_the_bundled_network_agrees_with_its_teacher_on_held_out_pictures(shared
     floors = {"relu1_1": 0.97, "relu2_1": 0.85, "relu3_1": 0.7, "relu4_1": 0.87, "relu5_1": 0.73}
     for tap, floor in floors.items():
         assert scores[tap]["feature"] > floor, (tap, scores[tap])
+
+
+def test_the_network_to_distil_is_told_by_its_channels():
+    options = DistilOptions.checked({"channels": "8,8/16/24,8/16/32", "readouts": "4/8/8/64+8/8"})
+    architecture = options.architecture
+    assert architecture.shapes()["relu4_1.hidden.weight"] == (64, 1, 1, 16)
+    assert architecture.shapes()["conv3_2.weight"] == (8, 3, 3, 24)
+    assert DistilOptions().architecture == COMPACT
+    for wrong in ({"channels": "8,8/16"}, {"readouts": "4/8/8/8/x"}):
+        with pytest.raises(WrongCall, match="should be five"):
+            DistilOptions.checked(wrong)

@@ -7,7 +7,8 @@ VGG-19 features it was distilled from: its taps are VGG's features, rotated and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -43,6 +44,14 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Readout:
+    """A 1×1 convolution behind a tap; with hidden channels two of them, and a ReLU between."""
+
+    channels: int
+    hidden: int = 0
+
+
+@dataclass(frozen=True)
 class Architecture:
     """A chain of layers, and which taps style and content are usually read from."""
 
@@ -50,7 +59,7 @@ class Architecture:
     layers: tuple[Conv | Pool, ...]
     style_layers: Mapping[str, float]
     content_layers: Mapping[str, float]
-    readouts: Mapping[str, int] = field(default_factory=dict)  # tap -> channels behind its 1×1 readout
+    readouts: Mapping[str, Readout] = field(default_factory=dict)  # by tap; where there are any, others give nothing
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -90,8 +99,12 @@ class Architecture:
                 shapes[f"{layer.name}.weight"] = (layer.channels, layer.kernel, layer.kernel, channels)
                 shapes[f"{layer.name}.bias"] = (layer.channels,)
                 channels = layer.channels
-                if out := self.readouts.get(layer.tap):
-                    shapes[f"{layer.tap}.readout.weight"] = (out, 1, 1, channels)
+                if readout := self.readouts.get(layer.tap):
+                    hidden, out = readout.hidden, readout.channels
+                    if hidden:
+                        shapes[f"{layer.tap}.hidden.weight"] = (hidden, 1, 1, channels)
+                        shapes[f"{layer.tap}.hidden.bias"] = (hidden,)
+                    shapes[f"{layer.tap}.readout.weight"] = (out, 1, 1, hidden or channels)
                     shapes[f"{layer.tap}.readout.bias"] = (out,)
         return shapes
 
@@ -109,29 +122,38 @@ def _vgg(table: vgg.Architecture) -> Architecture:
 VGG16 = _vgg(vgg.VGG16)
 VGG19 = _vgg(vgg.VGG19)
 
-# VGG-19's plan, narrow: pools where the teacher has pools, because nothing else follows a maximum.
-COMPACT = Architecture(
-    "compact",
-    (
-        Conv("conv1_1", 32, "relu1_1"),
-        Conv("conv1_2", 32, "relu1_2"),
-        Pool(),
-        Conv("conv2_1", 64, "relu2_1"),
-        Conv("conv2_2", 64, "relu2_2"),
-        Pool(),
-        Conv("conv3_1", 128, "relu3_1"),
-        Conv("conv3_2", 96, "relu3_2"),
-        Conv("conv3_3", 96, "relu3_3"),
-        Pool(),
-        Conv("conv4_1", 160, "relu4_1"),
-        Conv("conv4_2", 160, "relu4_2"),
-        Conv("conv4_3", 160, "relu4_3"),
-        Pool(),
-        Conv("conv5_1", 192, "relu5_1"),
-    ),
-    style_layers={f"relu{block}_1": 1.0 for block in range(1, 6)},
-    content_layers={"relu4_1": 1.0},
-    readouts={"relu1_1": 32, "relu2_1": 64, "relu3_1": 96, "relu4_1": 128, "relu5_1": 128},
+
+def compact(channels: Sequence[Sequence[int]], readouts: Sequence[Readout]) -> Architecture:
+    """VGG-19's plan, narrow: pools where the teacher has pools, because nothing else follows a maximum.
+
+    channels: of the convolutions, block by block. readouts: behind the first ReLU of every block.
+    """
+    layers: list[Conv | Pool] = []
+    for block, widths in enumerate(channels, 1):
+        layers += [Pool()] if block > 1 else []
+        layers += [Conv(f"conv{block}_{n}", width, f"relu{block}_{n}") for n, width in enumerate(widths, 1)]
+    taps = [f"relu{block}_1" for block in range(1, len(channels) + 1)]
+    style, read = dict.fromkeys(taps, 1.0), dict(zip(taps, readouts, strict=True))
+    return Architecture("compact", tuple(layers), style, {"relu4_1": 1.0}, read)
+
+
+def compact_of(weights: Mapping[str, mx.array]) -> Architecture:
+    """The architecture of a compact network, from its tensors."""
+    blocks: dict[int, list[int]] = {}
+    for name in sorted(name for name in weights if re.fullmatch(r"conv\d_\d\.weight", name)):
+        blocks.setdefault(int(name[4]), []).append(weights[name].shape[0])
+    readouts = []
+    for block in blocks:
+        hidden = weights.get(f"relu{block}_1.hidden.weight")
+        channels = weights[f"relu{block}_1.readout.weight"].shape[0]
+        readouts.append(Readout(channels, 0 if hidden is None else hidden.shape[0]))
+    return compact(list(blocks.values()), readouts)
+
+
+# What comes with artkit.
+COMPACT = compact(
+    [(32, 32), (64, 64), (128, 96, 96), (160, 160, 160), (192,)],
+    [Readout(32), Readout(64), Readout(96), Readout(128), Readout(128)],
 )
 
 ARCHITECTURES = {architecture.name: architecture for architecture in (VGG16, VGG19, COMPACT)}
@@ -191,9 +213,10 @@ class FeatureNetwork:
         return found
 
     def _readout(self, tap: str, x: mx.array) -> mx.array:
-        if f"{tap}.readout.weight" not in self.weights:
-            return x
-        return conv2d(x, self.weights[f"{tap}.readout.weight"], self.weights[f"{tap}.readout.bias"])
+        for name, relu in (("hidden", True), ("readout", False)):
+            if f"{tap}.{name}.weight" in self.weights:
+                x = conv2d(x, self.weights[f"{tap}.{name}.weight"], self.weights[f"{tap}.{name}.bias"], relu=relu)
+        return x
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -218,5 +241,5 @@ def load_features(name: str, pooling: Pooling = "max", padding: Padding = "refle
     mx.eval(tensors)
     architecture = ARCHITECTURES[about.network]
     if architecture is COMPACT:
-        return FeatureNetwork(COMPACT, tensors, about.preprocessing)
+        return FeatureNetwork(compact_of(tensors), tensors, about.preprocessing)
     return FeatureNetwork(architecture, tensors, about.preprocessing, pooling, padding)

@@ -273,7 +273,7 @@ class Predictor:
     @staticmethod
     def inputs(network: FeatureNetwork) -> int:
         """How many statistics `read` gives, N."""
-        return 2 * sum(readout for readout in network.architecture.readouts.values())
+        return 2 * sum(readout.channels for readout in network.architecture.readouts.values())
 
     @staticmethod
     def initial_weights(inputs: int, plan: Plan, key: mx.array) -> dict[str, mx.array]:

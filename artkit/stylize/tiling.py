@@ -98,7 +98,8 @@ def bytes_per_pixel(network: FeatureNetwork, taps: Iterable[str]) -> float:
             stride *= layer.stride
             activations += layer.channels / stride**2
             if layer.tap in wanted:
-                activations += network.architecture.readouts.get(layer.tap, 0) / stride**2
+                if readout := network.architecture.readouts.get(layer.tap):
+                    activations += (readout.channels + readout.hidden) / stride**2
                 wanted.remove(layer.tap)
         if not wanted:
             break

@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 
 from artkit.contract import PictureError
-from artkit.nets.features import COMPACT, FeatureNetwork
+from artkit.nets.features import FeatureNetwork, compact_of
 from artkit.nets.statistics import gram
 from artkit.train.data import Crops
 from artkit.train.distil import Axes, Weights, normalized_error
@@ -39,7 +39,7 @@ def agreement(weights: Weights, teacher: Teacher, crops: np.ndarray, batch: int 
     correlation: cosine between the two, over all positions and channels.
     gram: squared error of the Gram matrix over its energy: what a style loss would be out by.
     """
-    network, axes = FeatureNetwork(COMPACT, weights, preprocessing="centered"), Axes.from_tensors(weights)
+    network, axes = FeatureNetwork(compact_of(weights), weights, preprocessing="centered"), Axes.from_tensors(weights)
     sums: dict[str, np.ndarray] = {tap: np.zeros(3) for tap in TAPS}
     for start in range(0, len(crops), batch):
         x = mx.array(crops[start : start + batch])

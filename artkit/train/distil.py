@@ -8,6 +8,7 @@ painting just then. Without them an optimizer finds pictures that please the stu
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +21,11 @@ import mlx.core as mx
 import mlx.optimizers
 import numpy as np
 from mlx.utils import tree_map
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from artkit import checkpoint
 from artkit.contract import Options
-from artkit.nets.features import COMPACT, FeatureNetwork
+from artkit.nets.features import COMPACT, Architecture, FeatureNetwork, Readout, compact, compact_of
 from artkit.nets.statistics import gram
 from artkit.train.data import Crops
 from artkit.train.teacher import TAPS, Teacher
@@ -42,19 +43,48 @@ class DistilOptions(Options):
     pool: int = Field(default=8, ge=1, description="Pictures being painted, trained on beside the fresh crops")
     crop: int = Field(default=256, ge=32, multiple_of=16, description="Edge of a crop, pixels")
     learning_rate: float = Field(default=2e-3, gt=0, description="Adam's step at its highest")
+    channels: str = Field(
+        default="32,32/64,64/128,96,96/160,160,160/192", description="Channels of the convolutions, block by block"
+    )
+    readouts: str = Field(
+        default="32/64/96/128/128", description="Channels behind each tap; 256+128 has 256 hidden ones before them"
+    )
     gram_weight: float = Field(default=0.5, ge=0, description="Weight of the Gram error beside the feature error")
     content_weight: float = Field(default=0.15, ge=0, description="Content weight of the pictures being painted")
     averaging: float = Field(default=0.999, ge=0, lt=1, description="Decay of the average over the weights")
     seed: int = Field(default=0, ge=0, description="Seed of weights, crops and paintings")
 
+    @field_validator("channels")
+    @classmethod
+    def _five_blocks(cls, text: str) -> str:
+        if not re.fullmatch(r"\d+(,\d+)*(/\d+(,\d+)*){4}", text):
+            raise ValueError("should be five blocks of numbers such as 32,32/64,64/128,96,96/160,160,160/192")
+        return text
+
+    @field_validator("readouts")
+    @classmethod
+    def _five_readouts(cls, text: str) -> str:
+        if not re.fullmatch(r"(\d+\+)?\d+(/(\d+\+)?\d+){4}", text):
+            raise ValueError("should be five numbers such as 32/64/96/256+128/256+128")
+        return text
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network to train."""
+        readouts = []
+        for text in self.readouts.split("/"):
+            hidden, _, channels = text.rpartition("+")
+            readouts.append(Readout(int(channels), int(hidden or 0)))
+        return compact([[int(n) for n in block.split(",")] for block in self.channels.split("/")], readouts)
+
 
 DEFAULTS = DistilOptions()
 
 
-def initial_weights(key: mx.array) -> Weights:
-    """Fresh weights (He et al. 2015), every tensor of `COMPACT`, float32."""
+def initial_weights(key: mx.array, architecture: Architecture = COMPACT) -> Weights:
+    """Fresh weights (He et al. 2015), every tensor of the architecture, float32."""
     weights = {}
-    for name, shape in COMPACT.shapes().items():
+    for name, shape in architecture.shapes().items():
         key, draw = mx.random.split(key)
         gain = 1.0 if "readout" in name else 2.0
         fan_in = math.prod(shape[1:])
@@ -93,8 +123,11 @@ class Axes:
         return cls(directions, scale)
 
 
-def principal_axes(teacher: Teacher, crops: np.ndarray) -> Axes:
-    """Eigenvectors of the teacher's uncentered second moments over `crops`, (N, S, S, 3), largest first."""
+def principal_axes(teacher: Teacher, crops: np.ndarray, readouts: Mapping[str, Readout] = COMPACT.readouts) -> Axes:
+    """Eigenvectors of the teacher's uncentered second moments over `crops`, (N, S, S, 3), largest first.
+
+    As many as the readout of each tap has channels.
+    """
     moments: dict[str, np.ndarray] = {}
     for start in range(0, len(crops), 8):
         features = teacher(mx.array(crops[start : start + 8]))
@@ -103,7 +136,7 @@ def principal_axes(teacher: Teacher, crops: np.ndarray) -> Axes:
     directions, scale = {}, {}
     for tap, moment in moments.items():
         values, vectors = np.linalg.eigh(moment / len(crops))
-        directions[tap] = mx.array(vectors[:, ::-1][:, : COMPACT.readouts[tap]].astype(np.float32))
+        directions[tap] = mx.array(vectors[:, ::-1][:, : readouts[tap].channels].astype(np.float32))
         scale[tap] = float(1 / np.sqrt(values.sum()))
     return Axes(directions, scale)
 
@@ -174,7 +207,7 @@ class Pool:
 
     def move(self, weights: Weights) -> None:
         """One step of Adam (Kingma and Ba 2015) for each picture, then new pictures for those that are done."""
-        student = FeatureNetwork(COMPACT, weights, preprocessing="centered")
+        student = FeatureNetwork(compact_of(weights), weights, preprocessing="centered")
         content_weight = mx.array(self.content_weight)
 
         def loss(x: mx.array) -> mx.array:
@@ -197,7 +230,7 @@ def student_loss(
     weights: Weights, x: mx.array, targets: Features, options: DistilOptions
 ) -> tuple[mx.array, mx.array, mx.array]:
     """(loss, feature error, Gram error), means over pictures and taps."""
-    found = FeatureNetwork(COMPACT, weights, preprocessing="centered")(x, TAPS)
+    found = FeatureNetwork(compact_of(weights), weights, preprocessing="centered")(x, TAPS)
     feature = sum((normalized_error(found[tap], targets[tap]).mean() for tap in TAPS), mx.array(0.0)) / len(TAPS)
     pairs = ((gram(found[tap]), gram(targets[tap])) for tap in TAPS)
     grams = sum((normalized_error(*pair).mean() for pair in pairs), mx.array(0.0)) / len(TAPS)
@@ -241,10 +274,10 @@ def distil_steps(
         ]
         return noisy(np.concatenate(drawn), rng)
 
-    axes = principal_axes(teacher, np.concatenate([fresh_crops() for _ in range(48)]))
+    axes = principal_axes(teacher, np.concatenate([fresh_crops() for _ in range(48)]), options.architecture.readouts)
     mx.eval(axes.directions)
     pool = Pool(options, teacher, axes, photo_crops, painting_crops)
-    weights = initial_weights(mx.random.key(options.seed))
+    weights = initial_weights(mx.random.key(options.seed), options.architecture)
     average = dict(weights)
     adam = mlx.optimizers.Adam(options.learning_rate, betas=[0.9, 0.99])
     adam.init(weights)
@@ -281,4 +314,4 @@ def save_compact(path: Path, weights: Weights, axes: Axes, options: DistilOption
     """Weights and axes in float16, what they are in the metadata; written whole or not at all."""
     tensors = {name: np.array(tensor.astype(mx.float16)) for name, tensor in (weights | axes.tensors()).items()}
     training = options.model_dump_json()
-    checkpoint.write(path, tensors, {"network": COMPACT.name, "preprocessing": "centered", "training": training})
+    checkpoint.write(path, tensors, {"network": "compact", "preprocessing": "centered", "training": training})
