@@ -71,20 +71,30 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    if not TYPE_CHECKING:  # editors keep the fields as arguments
+
+        def __init__(self, **values: Any) -> None:
+            """WrongCall names the first value that cannot be."""
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise WrongCall(_said(error, type(self))) from None
+
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> Self:
-        """The options for `values`; a WrongCall that names the first wrong one otherwise."""
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]) or "options"
-            if first["type"] == "extra_forbidden":
-                near = difflib.get_close_matches(name, cls.model_fields, n=1)
-                hint = f'; did you mean "{near[0]}"?' if near else ""
-                raise WrongCall(f'no option "{name}"{hint}') from None
-            reason = first["msg"].removeprefix("Value error, ")
-            raise WrongCall(f"{name} {first['input']!r}: {reason[:1].lower()}{reason[1:]}") from None
+        """The options for values whose names are not known to be right."""
+        return cls(**values)
+
+
+def _said(error: ValidationError, model: type[Options]) -> str:
+    """The first thing that is wrong, in one line."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or "options"
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, model.model_fields, n=1)
+        return f'no option "{name}"' + (f'; did you mean "{near[0]}"?' if near else "")
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{name} {first['input']!r}: {reason[:1].lower()}{reason[1:]}"
 
 
 @dataclass(frozen=True)

@@ -139,3 +139,16 @@ def test_variation_of_a_checkerboard():
     board = mx.array(np.indices((4, 6)).sum(axis=0) % 2).astype(mx.float32)[None, :, :, None]
     assert variation(board, 1).item() == 3 * 6
     assert variation(board, 2).item() == 4 * 5
+
+
+@pytest.mark.parametrize("level", [0.1, 0.4, 3.0])
+def test_wasserstein_of_flat_pictures_is_a_number_with_a_gradient(level: float) -> None:
+    loss = Wasserstein()
+    flat = mx.broadcast_to(level * mx.random.uniform(shape=(32,), key=mx.random.key(0)), (1, 64, 64, 32))
+    varied = mx.random.uniform(shape=(1, 64, 64, 32), key=mx.random.key(1))
+    for found, wanted in ((flat, varied), (varied, flat), (flat, 0.5 * flat)):
+        target = loss.target(loss.summary(wanted))
+        distance, slope = mx.value_and_grad(lambda x, target=target: loss.distance(loss.summary(x), target))(found)
+        assert bool(mx.isfinite(slope).all())
+        assert 0 < float(distance) < 1e4
+    assert float(loss.distance(loss.summary(flat), loss.target(loss.summary(flat)))) < 1e-3

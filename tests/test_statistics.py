@@ -2,7 +2,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from artkit.nets.statistics import directions, gram, square_root, total
+from artkit.nets.statistics import column_sums, directions, gram, square_root, total
 
 
 def test_gram_of_flat_picture_is_outer_product():
@@ -40,3 +40,8 @@ def test_directions_have_length_one_and_follow_the_key():
     assert mx.allclose(mx.linalg.norm(a, axis=0), mx.ones(7), rtol=1e-5)
     assert not mx.allclose(a, b)
     assert mx.array_equal(a, directions(7, 12, mx.random.key(1)))
+
+
+def test_column_sums_are_exact_over_millions_of_positions():
+    rows = 0.37 + 0.1 * np.random.default_rng(0).random((2_000_000, 4), dtype=np.float32)
+    np.testing.assert_allclose(np.array(column_sums(mx.array(rows))), rows.sum(axis=0, dtype=np.float64), rtol=1e-5)

@@ -19,9 +19,11 @@ from typing import Protocol
 import mlx.core as mx
 
 from artkit.nets.layers import channel_products
-from artkit.nets.statistics import directions, square_root, total
+from artkit.nets.statistics import column_sums, directions, square_root, total
 
 Summary = dict[str, mx.array]
+FLAT = 1e-3  # share of the energy of features below which their variance counts as rounding
+ROUNDING = 1e-6  # of their energy
 SAMPLES = 65_536  # positions at most that sorting and pairwise losses look at
 
 
@@ -41,7 +43,7 @@ def _rows(features: mx.array, mask: mx.array | None) -> tuple[mx.array, mx.array
     if mask is None:
         return rows, rows, mx.array(float(rows.shape[0]))
     weights = mask.reshape(-1, 1)
-    return rows, rows * weights, weights.sum()
+    return rows, rows * weights, total(weights)
 
 
 def _products(features: mx.array, mask: mx.array | None) -> mx.array:
@@ -84,7 +86,7 @@ class MeanStd(Additive):
 
     def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
         rows, weighted, count = _rows(features, mask)
-        return {"mean": weighted.sum(axis=0), "square": (weighted * rows).sum(axis=0), "count": count}
+        return {"mean": column_sums(weighted), "square": column_sums(weighted * rows), "count": count}
 
     def distance(self, summary: Summary, target: Summary) -> mx.array:
         found = self._moments(self.target(summary))
@@ -101,7 +103,7 @@ class Covariance(Additive):
 
     def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
         _, weighted, count = _rows(features, mask)
-        return {"mean": weighted.sum(axis=0), "outer": _products(features, mask), "count": count}
+        return {"mean": column_sums(weighted), "outer": _products(features, mask), "count": count}
 
     def blend(self, first: Summary, second: Summary, amount: float) -> Summary:
         """Means and covariances each in between (raw second moments would count the means' difference as spread)."""
@@ -114,8 +116,8 @@ class Covariance(Additive):
         mean = _relative(found["mean"], target["mean"])
         return 0.5 * (mean + _relative(self._covariance(found), self._covariance(target)))
 
-    @staticmethod
-    def _covariance(moments: Summary) -> mx.array:
+    @classmethod
+    def _covariance(cls, moments: Summary) -> mx.array:
         return moments["outer"] - mx.outer(moments["mean"], moments["mean"])
 
 
@@ -133,6 +135,14 @@ class Wasserstein(Covariance):
         spread = mx.trace(covariance) + mx.trace(wanted) - 2 * mx.trace(cross)
         energy = mx.square(target["mean"]).sum() + mx.trace(wanted)
         return (mx.square(found["mean"] - target["mean"]).sum() + mx.maximum(spread, 0)) / (energy + 1e-8)
+
+    @classmethod
+    def _covariance(cls, moments: Summary) -> mx.array:
+        """With roots: of a flat picture the difference of moments is all rounding, and may be negative."""
+        covariance, energy = super()._covariance(moments), mx.trace(moments["outer"])
+        identity = mx.eye(covariance.shape[0])
+        flat = mx.trace(covariance) < FLAT * energy
+        return mx.where(flat, FLAT * energy / len(identity) * identity, covariance + ROUNDING * energy * identity)
 
 
 class Sampled:
