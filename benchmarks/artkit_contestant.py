@@ -17,6 +17,7 @@ from processes import Contestant
 
 from artkit import image
 from artkit.nets.features import VGG19, FeatureNetwork, preprocess
+from artkit.nets.stylenets import PLANS, Code, StyleNetwork
 from artkit.stylize.optimize import optimize_steps
 from artkit.stylize.options import OptimizeOptions
 
@@ -24,8 +25,13 @@ STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 def contestant(task: str, size: int, shared: Path, setting: dict[str, Any]) -> Contestant:
-    """task: "passes" or "pictures". setting: the `dtype` of a pass; options that differ from artkit's defaults."""
-    run = one_pass(size, **setting) if task == "passes" else one_picture(shared, OptimizeOptions(size=size, **setting))
+    """task: "passes", "restyle" or "pictures". setting: `dtype` and `plan` of a pass, options of a picture."""
+    if task == "passes":
+        run: Callable[[], Any] = one_pass(size, **setting)
+    elif task == "restyle":
+        run = one_restyled(size, **setting)
+    else:
+        run = one_picture(shared, OptimizeOptions(size=size, **setting))
 
     def peak() -> int:
         return mx.get_peak_memory() if artkit.device.uses_gpu() else 0
@@ -66,6 +72,27 @@ def one_pass(size: int, dtype: str = "float32") -> Callable[[], None]:
     if artkit.device.compiles():
         both = mx.compile(both)
     return lambda: mx.eval(both(picture))
+
+
+def one_restyled(size: int, plan: str, dtype: str = "float32") -> Callable[[], None]:
+    """A style network with random weights over a square picture that is on the device already."""
+    kind, draw = getattr(mx, dtype), np.random.default_rng(0)
+    weights = {
+        name: mx.array(draw.standard_normal(shape, np.float32) * np.float32((2 / np.prod(shape[1:])) ** 0.5)).astype(
+            kind
+        )
+        for name, shape in PLANS[plan].shapes().items()
+    }
+    network = StyleNetwork(PLANS[plan], weights)
+    picture = mx.array(draw.random((1, size, size, 3), np.float32)).astype(kind)
+    code = PLANS[plan].plain_code().astype(kind)
+    mx.eval(weights, picture, code)
+
+    def draw_one(x: mx.array) -> mx.array:
+        return network(x, Code.of(code))
+
+    run = mx.compile(draw_one) if artkit.device.compiles() else draw_one
+    return lambda: mx.eval(run(picture))
 
 
 def one_picture(shared: Path, options: OptimizeOptions) -> Callable[[], np.ndarray]:

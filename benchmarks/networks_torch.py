@@ -131,6 +131,44 @@ class Hybrid:
         return found
 
 
+class Convolution(torch.nn.Module):
+    """Reflected borders; before that, if `double`, every pixel twice in both directions."""
+
+    def __init__(self, ins: int, outs: int, kernel: int, stride: int = 1, *, double: bool = False) -> None:
+        super().__init__()
+        self.double, self.edge = double, kernel // 2
+        self.convolution = torch.nn.Conv2d(ins, outs, kernel, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.interpolate(x, scale_factor=2, mode="nearest") if self.double else x
+        return self.convolution(functional.pad(x, (self.edge,) * 4, mode="reflect"))
+
+
+class Residual(torch.nn.Module):
+    """Two convolutions, and the input added to what comes out."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        first, second = (Convolution(channels, channels, 3) for _ in range(2))
+        norms = [torch.nn.InstanceNorm2d(channels, affine=True) for _ in range(2)]
+        self.layers = torch.nn.Sequential(first, norms[0], torch.nn.ReLU(), second, norms[1])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layers(x)
+
+
+def transformer() -> torch.nn.Module:
+    """TransformerNet of pytorch/examples (after Johnson, Alahi and Fei-Fei 2016), 1.68 million random weights."""
+
+    def layer(ins: int, outs: int, kernel: int, stride: int = 1, *, double: bool = False) -> list[torch.nn.Module]:
+        norm = torch.nn.InstanceNorm2d(outs, affine=True)
+        return [Convolution(ins, outs, kernel, stride, double=double), norm, torch.nn.ReLU()]
+
+    layers = [*layer(3, 32, 9), *layer(32, 64, 3, 2), *layer(64, 128, 3, 2), *(Residual(128) for _ in range(5))]
+    layers += [*layer(128, 64, 3, double=True), *layer(64, 32, 3, double=True), Convolution(32, 3, 9)]
+    return torch.nn.Sequential(*layers).eval()
+
+
 @dataclass(frozen=True)
 class Setting:
     """Where and how PyTorch computes. `tuned`: TF32 products, and cuDNN tries its algorithms out (CUDA only)."""

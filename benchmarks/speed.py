@@ -4,6 +4,7 @@
     python benchmarks/speed.py --only passes         a minute
 
 passes    VGG-19 to relu5_1 with five Gram losses, forward and backward to the picture (random weights, zero padding)
+restyle   a style network beside TransformerNet of pytorch/examples, one pass (random weights)
 pictures  a whole picture within a warm process (on GPUs)
 commands  `artkit stylize` and gatys_torch.py, process start to file written, with the peak of their memory
 large     the peak of artkit's memory at 4096 pixels
@@ -28,7 +29,7 @@ from machine import describe, gpu
 from pairs import PAIRS, add_shared, check_shared
 from processes import HERE, ProcessError, Worker, artkit_command, timed
 
-SECTIONS = ("passes", "pictures", "commands", "large")
+SECTIONS = ("passes", "restyle", "pictures", "commands", "large")
 HALF = {"channels_last": True, "tuned": True}
 # label, library, setting; the first of PyTorch's is its default
 PASSES: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
@@ -52,6 +53,22 @@ PASSES: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("PyTorch, bfloat16, channels last", "torch", {"dtype": "bfloat16", **HALF}),
     ],
 }
+RESTYLE: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
+    "cpu": [
+        ("artkit, full", "artkit", {"plan": "full"}),
+        ("artkit, light", "artkit", {"plan": "light"}),
+        ("TransformerNet, default", "torch", {}),
+        ("TransformerNet, channels last", "torch", {"channels_last": True}),
+    ],
+    "cuda": [
+        ("artkit, full", "artkit", {"plan": "full"}),
+        ("artkit, full, float16", "artkit", {"plan": "full", "dtype": "float16"}),
+        ("artkit, light, float16", "artkit", {"plan": "light", "dtype": "float16"}),
+        ("TransformerNet, default", "torch", {}),
+        ("TransformerNet, float16, channels last", "torch", {"dtype": "float16", **HALF}),
+    ],
+}
+RESTYLE["mps"] = [entry for entry in RESTYLE["cuda"] if "channels" not in entry[0]]
 BEST = {"channels_last": True, "tuned": True, "history": 10}  # for whole pictures, in float32
 # At 4096 px: enough iterations at full size to fill the history of L-BFGS, none below it.
 LARGE = {"iterations": 12, "min_size": 4096, "tolerance": 0}
@@ -114,7 +131,7 @@ def take_turns(entries: Sequence[Entry], repeats: int, turns: Sequence[Callable[
 
 def workers(task: str, settings: Sequence[tuple[str, str, dict[str, Any]]], args: argparse.Namespace) -> list[Entry]:
     """Warm processes side by side, run in turns."""
-    count = {"passes": 3 if args.device == "cpu" else 20, "pictures": 1}[task]
+    count = 1 if task == "pictures" else 3 if args.device == "cpu" else 20
     entries, turns = [Entry(label, library) for label, library, _ in settings], []
     with ExitStack() as stack:
         for entry, (_, library, setting) in zip(entries, settings, strict=True):
@@ -145,6 +162,10 @@ def turn_of(worker: Worker, count: int) -> Callable[[], tuple[float, int]]:
 def passes(args: argparse.Namespace) -> str:
     title = f"VGG-19 forward and backward to the picture, {args.size}², batch 1"
     return table(title, workers("passes", PASSES[args.device], args), "ms")
+
+
+def restyle(args: argparse.Namespace) -> str:
+    return table(f"Restyling {args.size}², batch 1", workers("restyle", RESTYLE[args.device], args), "ms")
 
 
 def pictures(args: argparse.Namespace) -> str:
@@ -208,8 +229,9 @@ def main() -> None:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     check_shared(parser, args.shared, PAIRS[:1])
     print(f"## {describe()}\n", flush=True)
+    parts = {"passes": passes, "restyle": restyle, "pictures": pictures, "commands": commands, "large": large}
     for section in wanted:
-        print({"passes": passes, "pictures": pictures, "commands": commands, "large": large}[section](args), flush=True)
+        print(parts[section](args), flush=True)
 
 
 if __name__ == "__main__":

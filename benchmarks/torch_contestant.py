@@ -11,18 +11,23 @@ from typing import Any
 import numpy as np
 import torch
 from gatys_torch import Objective, gram, pixels, stylize
-from networks_torch import Hybrid, Setting, Vgg19
+from networks_torch import Hybrid, Setting, Vgg19, transformer
 from pairs import PAIRS, read
 from processes import Contestant
 from torch.nn import functional
 
 
 def contestant(task: str, size: int, shared: Path, setting: dict[str, Any]) -> Contestant:
-    """task: "passes" or "pictures". setting: that of networks_torch.Setting, and `history` for pictures."""
+    """task: "passes", "restyle" or "pictures". setting: that of networks_torch.Setting; for pictures `history` too."""
     history = setting.pop("history", 100)
     place = Setting(**setting)
     place.tune()
-    run = one_pass(size, place) if task == "passes" else one_picture(size, shared, place, history)
+    if task == "passes":
+        run: Callable[[], Any] = one_pass(size, place)
+    elif task == "restyle":
+        run = one_restyled(size, place)
+    else:
+        run = one_picture(size, shared, place, history)
 
     def peak() -> int:
         return torch.cuda.max_memory_allocated() if place.device == "cuda" else 0
@@ -45,6 +50,21 @@ def one_pass(size: int, place: Setting) -> Callable[[], None]:
         features = network(picture)
         losses = [functional.mse_loss(gram(features[tap]).float(), targets[tap]) / energy[tap] for tap in targets]
         torch.stack(losses).sum().backward()
+        place.wait()
+
+    return run
+
+
+def one_restyled(size: int, place: Setting) -> Callable[[], None]:
+    """TransformerNet with random weights over a square picture that is on the device already."""
+    network = transformer().to(place.device, getattr(torch, place.dtype))
+    if place.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    picture = place.picture(np.random.default_rng(0).random((size, size, 3), np.float32))
+
+    def run() -> None:
+        with torch.no_grad():
+            network(picture)
         place.wait()
 
     return run

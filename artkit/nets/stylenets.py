@@ -155,12 +155,17 @@ def moments(x: mx.array) -> tuple[mx.array, mx.array]:
     Sums are products with a row of ones: fast on every device, and exact where a plain float32 sum over a large
     picture is not.
     """
+    mean = _mean(x)
+    return mean, _mean(mx.square(x - mean.astype(x.dtype)))
+
+
+def _mean(x: mx.array) -> mx.array:
+    """Over positions, (B, 1, 1, C) float32; over rows first, because half precision has no such number as 1/(H·W)."""
     B, H, W, C = x.shape
-    flat = x.reshape(B, H * W, C)
-    share = mx.full((1, H * W), 1 / (H * W), x.dtype)
-    mean = share @ flat
-    variance = share @ mx.square(flat - mean)
-    return mean[:, None].astype(mx.float32), variance[:, None].astype(mx.float32)
+    if x.dtype == mx.float32:
+        return (mx.full((1, H * W), 1 / (H * W)) @ x.reshape(B, H * W, C))[:, None]
+    rows = mx.full((1, W), 1 / W, x.dtype) @ x.reshape(B * H, W, C)
+    return rows.astype(mx.float32).reshape(B, H, 1, C).mean(axis=1, keepdims=True)
 
 
 def affine(mean: mx.array, variance: mx.array, scale: mx.array, shift: mx.array) -> tuple[mx.array, mx.array]:
