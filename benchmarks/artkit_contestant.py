@@ -77,12 +77,10 @@ def one_pass(size: int, dtype: str = "float32") -> Callable[[], None]:
 def one_restyled(size: int, plan: str, dtype: str = "float32") -> Callable[[], None]:
     """A style network with random weights over a square picture that is on the device already."""
     kind, draw = getattr(mx, dtype), np.random.default_rng(0)
-    weights = {
-        name: mx.array(draw.standard_normal(shape, np.float32) * np.float32((2 / np.prod(shape[1:])) ** 0.5)).astype(
-            kind
-        )
-        for name, shape in PLANS[plan].shapes().items()
-    }
+    weights = {}
+    for name, shape in PLANS[plan].shapes().items():
+        spread = np.float32((2 / np.prod(shape[1:])) ** 0.5)
+        weights[name] = mx.array(draw.standard_normal(shape, np.float32) * spread).astype(kind)
     network = StyleNetwork(PLANS[plan], weights)
     picture = mx.array(draw.random((1, size, size, 3), np.float32)).astype(kind)
     code = PLANS[plan].plain_code().astype(kind)

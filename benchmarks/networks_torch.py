@@ -136,11 +136,11 @@ class Convolution(torch.nn.Module):
 
     def __init__(self, ins: int, outs: int, kernel: int, stride: int = 1, *, double: bool = False) -> None:
         super().__init__()
-        self.double, self.edge = double, kernel // 2
+        self.twice, self.edge = double, kernel // 2
         self.convolution = torch.nn.Conv2d(ins, outs, kernel, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = functional.interpolate(x, scale_factor=2, mode="nearest") if self.double else x
+        x = functional.interpolate(x, scale_factor=2, mode="nearest") if self.twice else x
         return self.convolution(functional.pad(x, (self.edge,) * 4, mode="reflect"))
 
 

@@ -57,9 +57,9 @@ def one_pass(size: int, place: Setting) -> Callable[[], None]:
 
 def one_restyled(size: int, place: Setting) -> Callable[[], None]:
     """TransformerNet with random weights over a square picture that is on the device already."""
-    network = transformer().to(place.device, getattr(torch, place.dtype))
-    if place.channels_last:
-        network = network.to(memory_format=torch.channels_last)
+    network = transformer()
+    for weight in network.parameters():
+        weight.data = place.place(weight.data)
     picture = place.picture(np.random.default_rng(0).random((size, size, 3), np.float32))
 
     def run() -> None:

@@ -198,3 +198,10 @@ def test_contact_sheet_holds_every_picture(benchmark: Loader, tmp_path: Path, rn
         )
         middle = page[18:28, 28 * column + 5 : 28 * column + 15]
         np.testing.assert_allclose(middle, np.broadcast_to(color, (10, 10, 3)) / 255.0)
+
+
+def test_the_rival_of_the_style_networks_is_transformer_net(benchmark: Loader) -> None:
+    torch = benchmark("networks_torch").torch
+    network = benchmark("networks_torch").transformer()
+    assert sum(weight.numel() for weight in network.parameters()) == 1_679_235  # as many as in pytorch/examples
+    assert network(torch.zeros(1, 3, 36, 44)).shape == (1, 3, 36, 44)

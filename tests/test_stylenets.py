@@ -66,6 +66,13 @@ def test_moments_and_norm_are_those_of_each_channel_of_each_picture():
     np.testing.assert_allclose(normed.std(axis=(1, 2)), 2, rtol=1e-4)
 
 
+def test_moments_in_half_precision_are_good_over_a_large_picture():
+    x = np.random.default_rng(0).normal(1, 2, (1, 270, 480, 3)).astype(np.float16)
+    mean, variance = moments(mx.array(x))
+    np.testing.assert_allclose(np.array(mean)[0, 0, 0], x.astype(np.float64).mean(axis=(0, 1, 2)), rtol=5e-3)
+    np.testing.assert_allclose(np.array(variance)[0, 0, 0], x.astype(np.float64).var(axis=(0, 1, 2)), rtol=5e-3)
+
+
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 @pytest.mark.parametrize("size", [(32, 48), (37, 50), (3, 5), (1, 1)], ids=str)
 def test_any_size_comes_out_as_it_went_in(plan: Plan, size: tuple[int, int]):
