@@ -9,8 +9,9 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from artkit import checkpoint
 from artkit.contract import WeightsError
-from artkit.train.loop import Item, generator, stack, train_steps
+from artkit.train.loop import GROUPS, Item, generator, stack, train_steps
 from artkit.train.options import LoopOptions
 
 OPTIONS = LoopOptions(steps=40, batch=4, learning_rate=0.1, warm_up=5, averaging=0.8)
@@ -55,6 +56,28 @@ def test_the_state_of_another_training_is_refused(tmp_path: Path):
     next(train_steps(fresh(), loss, item, OPTIONS)).save(tmp_path / "state.safetensors")
     with pytest.raises(WeightsError, match="another training"):
         next(train_steps({"w": mx.zeros(4)}, loss, item, OPTIONS, resume=tmp_path / "state.safetensors"))
+
+
+def test_a_training_that_went_astray_leaves_the_last_good_state(tmp_path: Path):
+    path = tmp_path / "state.safetensors"
+    steps = train_steps(fresh(), lambda w, batch: loss({"w": w["w"] * slope}, batch), item, OPTIONS)
+    slope = 1.0
+    next(steps).save(path)
+    good, slope = path.read_bytes(), float("nan")
+    with pytest.raises(WeightsError, match=r"step 2.*learning-rate"):
+        next(steps).save(path)
+    assert path.read_bytes() == good
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "reason"), [(np.nan, "1", "not finite"), (1, "", "damaged"), (1, None, "damaged")]
+)
+def test_a_damaged_state_is_refused(tmp_path: Path, value: float, step: str | None, reason: str):
+    path = tmp_path / "state.safetensors"
+    tensors = {f"{group}/w": np.full(3, value, np.float32) for group in GROUPS}
+    checkpoint.write(path, tensors, {"spent": "1.0", **({"step": step} if step is not None else {})})
+    with pytest.raises(WeightsError, match=reason):
+        next(train_steps(fresh(), loss, item, OPTIONS, resume=path))
 
 
 def test_names_that_only_some_items_have_are_stacked_from_those():

@@ -97,11 +97,6 @@ def train_steps(
                 job.cancel()
 
 
-def _shared(a: mx.array) -> mx.array:
-    """The mean over all ranks."""
-    return mx.distributed.all_sum(a) / mx.distributed.init().size()
-
-
 def _done(state: State, options: LoopOptions) -> float:
     return min(1.0, state.spent / (60 * options.minutes) if options.minutes else state.step / options.steps)
 
@@ -144,13 +139,18 @@ class State:
         return State(weights, average, first, second, step, self.spent)
 
     def write(self, path: Path) -> None:
-        """Into a file, whole or not at all."""
+        """Into a file, whole or not at all; WeightsError, and the file as it was, when a number is not finite."""
         tensors = {f"{group}/{name}": np.array(t) for group in GROUPS for name, t in getattr(self, group).items()}
+        if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+            raise WeightsError(
+                f"step {self.step}: the training has gone astray, its weights are not finite; nothing is written to "
+                f"{path}; train with a lower --learning-rate"
+            )
         checkpoint.write(path, tensors, {"step": str(self.step), "spent": repr(self.spent)})
 
     @classmethod
     def read(cls, path: Path, like: State) -> State:
-        """From a file; WeightsError when it is the state of another training."""
+        """From a file; WeightsError when it is the state of another training, or damaged."""
         file = checkpoint.read(path)
         wanted = {f"{group}/{name}": t.shape for group in GROUPS for name, t in getattr(like, group).items()}
         if {name: tensor.shape for name, tensor in file.tensors.items()} != wanted:
@@ -158,9 +158,14 @@ class State:
         groups: dict[str, Weights] = {group: {} for group in GROUPS}
         for full, tensor in file.tensors.items():
             group, name = full.split("/", 1)
-            groups[group][name] = mx.array(tensor.read())
+            array = tensor.read()
+            if not np.isfinite(array).all():
+                raise WeightsError(f"{path} is damaged: {full} is not finite; begin anew in another folder")
+            groups[group][name] = mx.array(array)
         mx.eval(groups)
-        return cls(**groups, step=int(file.metadata["step"]), spent=float(file.metadata["spent"]))
+        with checkpoint.reading(path):
+            step, spent = int(file.metadata["step"]), float(file.metadata["spent"])
+        return cls(**groups, step=step, spent=spent)
 
 
 def stack(items: Sequence[Item]) -> dict[str, mx.array]:
