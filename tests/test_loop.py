@@ -92,18 +92,41 @@ sys.path.insert(0, {tests!r})
 from test_loop import OPTIONS, fresh, item, loss
 import mlx.core as mx
 from artkit.train.loop import train_steps
+{first}
 *_, last = train_steps(fresh(), loss, item, OPTIONS)
 if mx.distributed.init().rank() == 0:
     print("size", mx.distributed.init().size(), "weights", *last.weights["w"].tolist())
 """
 
 
+CLOCKS = """
+from artkit.train import loop as watched
+clock, rate = watched.time.monotonic, 1 + 3 * mx.distributed.init().rank()  # a second that passes four times as fast
+watched.time = type("Clock", (), {"monotonic": staticmethod(lambda: clock() * rate)})
+OPTIONS = OPTIONS.model_copy(update={"minutes": 0.05})
+"""
+ENDS = """
+print("rank", mx.distributed.init().rank(), "ends at", last.step, flush=True)
+"""
+
+
+def on_two_ranks(script: Path, text: str) -> subprocess.CompletedProcess[str]:
+    script.write_text(text)
+    launch = [str(Path(sys.executable).parent / "mlx.launch"), "-n", "2", "--python", sys.executable, str(script)]
+    return subprocess.run(launch, capture_output=True, text=True, timeout=60)
+
+
+def test_ranks_end_at_the_same_step_whatever_their_clocks_say(tmp_path: Path):
+    text = RANKS.format(tests=str(Path(__file__).parent), first=CLOCKS) + ENDS
+    done = on_two_ranks(tmp_path / "ranks.py", text)
+    ends = [line.split("ends at")[1] for line in done.stdout.splitlines() if "ends at" in line]
+    assert len(ends) == 2, done.stdout + done.stderr
+    assert ends[0] == ends[1]
+
+
 def test_two_ranks_follow_one_with_the_whole_batch(tmp_path: Path):
     *_, alone = train_steps(fresh(), loss, item, OPTIONS)
-    script = tmp_path / "ranks.py"
-    script.write_text(RANKS.format(tests=str(Path(__file__).parent)))
-    launch = [str(Path(sys.executable).parent / "mlx.launch"), "-n", "2", "--python", sys.executable, str(script)]
-    done = subprocess.run(launch, capture_output=True, text=True, timeout=120)
+    done = on_two_ranks(tmp_path / "ranks.py", RANKS.format(tests=str(Path(__file__).parent), first=""))
     line = next((line for line in done.stdout.splitlines() if "size 2" in line), None)
     assert line, done.stdout + done.stderr
     weights = [float(word) for word in line.split("weights")[1].split()]

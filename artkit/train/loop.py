@@ -64,6 +64,7 @@ def train_steps(
 
     loss(weights, batch) -> (scalar, figures). item(step, number) -> the arrays of one item; those of a batch are
     stacked, and several ranks of `mlx.launch` share them. resume: a file that `Progress.save` wrote.
+    WeightsError: it is damaged, of another training, or not the same for all ranks.
     """
     world = mx.distributed.init()
     share = options.batch // world.size()
@@ -71,6 +72,8 @@ def train_steps(
     state = State(weights, dict(weights), _zeros(weights), _zeros(weights))
     if resume:
         state = State.read(resume, state)
+    if state.step != _of_first(state.step, world):
+        raise WeightsError("the ranks begin at different steps; the folder of the result has to be the same for all")
     gradient = mx.value_and_grad(loss)
     start = time.monotonic() - state.spent
 
@@ -90,11 +93,18 @@ def train_steps(
                     )
                 state = state.moved(slope, _rate(state.step, done, options), options.averaging)
                 mx.eval(state.weights, state.average, state.first, state.second, value, figures)
-                state = replace(state, spent=time.monotonic() - start)
+                state = replace(state, spent=_of_first(time.monotonic() - start, world))
                 yield Progress(state.step, _done(state, options), state.spent, figures, state.average, state.write)
         finally:
             for job in upcoming:
                 job.cancel()
+
+
+def _of_first(number: float, world: mx.distributed.Group) -> float:
+    """What the first rank has: clocks differ, and all ranks have to end at the same step."""
+    if world.size() == 1:
+        return number
+    return mx.distributed.all_sum(mx.array(number if world.rank() == 0 else 0.0)).item()  # type: ignore[return-value]
 
 
 def _done(state: State, options: LoopOptions) -> float:
