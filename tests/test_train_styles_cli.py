@@ -82,6 +82,22 @@ def test_a_stopped_training_goes_on(
     assert wholly == cut
 
 
+def test_broken_pictures_are_left_out_and_counted(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "pictures" / "broken.jpg").write_bytes(b"not a picture")
+    (here / "pictures" / "folder.jpg").mkdir()
+    words = ["train", "many", "--styles", "pictures", "--photos", "pictures", "--plan", "light", *QUICK, "-o", "out"]
+    code, out, err = run(capfd, *words, "--resume")
+    assert code == 0
+    assert "2 styles" in out
+    assert err.count("1 of the pictures cannot be read and are left out\n") == 2  # of the photos, and of the styles
+    assert "out: nothing to resume, starting from the beginning" in err
+    for picture in (here / "pictures").glob("*.png"):
+        picture.write_bytes(b"not a picture")
+    code, _, err = run(capfd, "train", "many", "--styles", "pictures", *QUICK, "-o", "other")
+    assert code == 1
+    assert "none of the pictures in pictures can be read" in err
+
+
 def test_any_style_makes_styles_of_pictures(capfd: pytest.CaptureFixture[str]) -> None:
     Path("pictures/broken.jpg").write_bytes(b"not a picture")
     code, _, err = run(capfd, "train", "any", "--paintings", "pictures", "-o", "out", "--plan", "light", *QUICK)

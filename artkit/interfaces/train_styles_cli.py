@@ -53,6 +53,7 @@ def many(photos: Path | None, styles: Path, out: Path, features: str, resume: bo
 
     plan, seen, content = PLANS[options.plan], _features(features), _photos(photos)
     learned = Styles.of(styles, seen, options.style_size)
+    _left_out(len(learned.broken))
     shown = _shown(content, options.crop)
     record = Record(
         out,
@@ -61,7 +62,8 @@ def many(photos: Path | None, styles: Path, out: Path, features: str, resume: bo
         resume=resume,
     )
     _run(manystyle_steps(content, learned, seen, options, resume=record.state), record, quiet)
-    click.echo(f"{out}  {len(learned.names)} styles; artkit styles add {out}/NAME makes one usable by name")
+    if _first_rank():
+        click.echo(f"{out}  {len(learned.names)} styles; artkit styles add {out}/NAME makes one usable by name")
 
 
 @click.command("any")
@@ -98,7 +100,8 @@ def any_style(
 
     record = Record(out, lambda folder, weights: shelve_any(folder, plan, weights), preview, resume=resume)
     _run(anystyle_steps(content, examples, seen, reader, options, resume=record.state), record, quiet)
-    click.echo(f"{out}  artkit styles make PICTURE --predictor {out}/networks/predictor.safetensors makes a style")
+    if _first_rank():
+        click.echo(f"{out}  artkit styles make PICTURE --predictor {out}/networks/predictor.safetensors makes a style")
 
 
 @click.command()
@@ -197,9 +200,21 @@ def _crops(*folders: Path) -> Crops:
     from artkit.train.data import Crops
 
     crops = Crops(*folders)
-    if crops.broken:
-        click.echo(f"artkit: {crops.broken} of the pictures cannot be read and are left out", err=True)
+    _left_out(crops.broken)
     return crops
+
+
+def _left_out(broken: int) -> None:
+    if broken and _first_rank():
+        click.echo(f"artkit: {broken} of the pictures cannot be read and are left out", err=True)
+
+
+def _first_rank() -> bool:
+    """Of several machines that train together, one speaks and keeps the record."""
+    import artkit.device  # noqa: F401, I001  (fast BLAS before MLX)
+    import mlx.core as mx
+
+    return mx.distributed.init().rank() == 0
 
 
 def _shown(pictures: Crops | DeadLeaves, size: int) -> np.ndarray:
@@ -211,10 +226,10 @@ def _shown(pictures: Crops | DeadLeaves, size: int) -> np.ndarray:
 
 def _run(steps: Iterable[Progress], record: Record, quiet: bool) -> None:
     """Train to the end, or to Ctrl-C: what was learned so far is kept either way."""
-    import mlx.core as mx
-
-    first = mx.distributed.init().rank() == 0  # of several machines, one keeps the record
+    first = _first_rank()
     say: Callable[[str], None] = (lambda line: None) if quiet else lambda line: click.echo(line, err=True)
+    if first and record.resume and record.state is None:
+        say(f"{record.folder}: nothing to resume, starting from the beginning")
     try:
         for progress in steps:
             if first and (line := record(progress)):

@@ -15,8 +15,11 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 def _decode(path: Path) -> np.ndarray | None:
     import cv2
 
-    data = np.fromfile(path, np.uint8)
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        data = np.fromfile(path, np.uint8)
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (OSError, cv2.error):  # may not be read; more pixels than OpenCV takes
+        return None
     return None if bgr is None else np.ascontiguousarray(bgr[..., ::-1])
 
 
@@ -31,7 +34,8 @@ class Crops:
         for folder in folders:
             if not folder.is_dir():
                 raise PictureError(f'there is no folder "{folder}"; give one with JPEG, PNG or WebP files')
-        files = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+        inside = (path for folder in folders for path in sorted(folder.iterdir()))
+        files = [path for path in inside if path.suffix.lower() in SUFFIXES and not path.is_dir()]
         with ThreadPoolExecutor(16) as readers:
             decoded = readers.map(_decode, files[:limit])
             found = list(decoded)

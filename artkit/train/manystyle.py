@@ -7,7 +7,7 @@ of the codes) and the style, and stroke sizes from half to twice, on which codes
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import artkit.device  # noqa: F401  (fast BLAS before MLX)
 import mlx.core as mx
 import numpy as np
 
-from artkit.contract import WrongCall
+from artkit.contract import PictureError, WrongCall
 from artkit.image import Picture, find_pictures, load
 from artkit.nets.statistics import gram
 from artkit.nets.stylenets import PLANS, Plan, StyleNetwork
@@ -30,16 +30,35 @@ STROKES = (-1.0, -0.5, 0.0, 0.5, 1.0)  # log2 of the stroke sizes that styles ar
 
 @dataclass(frozen=True)
 class Styles:
-    """The pictures to learn: their names, and their Gram matrices by tap, (styles · stroke sizes, C, C)."""
+    """The pictures to learn: their names, and their Gram matrices by tap, (styles · stroke sizes, C, C).
+
+    broken: the files of the folder that cannot be read and were left out.
+    """
 
     names: tuple[str, ...]
     grams: Mapping[str, mx.array]
+    broken: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, folder: Path, features: FeatureFunction, size: int) -> Styles:
-        """Every picture in a folder, each at every stroke size."""
-        files = find_pictures([str(folder)])
-        return cls.of_pictures([file.stem for file in files], map(load, files), features, size)
+        """Every picture in a folder, each at every stroke size; PictureError when none of them can be read."""
+        names: list[str] = []
+        broken: list[Path] = []
+
+        def readable() -> Iterator[Picture]:
+            for file in find_pictures([str(folder)]):
+                try:
+                    picture = load(file)
+                except PictureError:
+                    broken.append(file)
+                    continue
+                names.append(file.stem)
+                yield picture
+            if not names:
+                raise PictureError(f"none of the pictures in {folder} can be read; give a folder of JPEG or PNG files")
+
+        learned = cls.of_pictures(names, readable(), features, size)
+        return cls(tuple(names), learned.grams, tuple(broken))
 
     @classmethod
     def of_pictures(

@@ -39,6 +39,7 @@ class Record:
         seconds: between two states. steps: between two lines of the log. WrongCall when the folder holds another
         training and this one is not its continuation.
         """
+        self.resume = resume
         self.folder, self._save, self._preview, self._seconds, self._steps = folder, save, preview, seconds, steps
         try:
             folder.mkdir(parents=True, exist_ok=True)
