@@ -52,6 +52,19 @@ def test_resumed_is_as_if_never_stopped(tmp_path: Path):
     assert mx.array_equal(last.weights["w"], whole.weights["w"])
 
 
+def test_resumed_weights_are_summed_in_the_same_order(tmp_path: Path):
+    def far(weights, batch):
+        error = sum(mx.abs(w * (n + 1.7) - batch["x"].mean()).sum() for n, w in enumerate(weights.values()))
+        return error, {"error": error}
+
+    start = {f"w{n * 7 % 11}": mx.full(3 + n, 0.1 * n) for n in range(11)}
+    *_, whole = train_steps(start, far, item, OPTIONS)
+    next(train_steps(start, far, item, OPTIONS)).save(tmp_path / "state.safetensors")
+    *_, last = train_steps(start, far, item, OPTIONS, resume=tmp_path / "state.safetensors")
+    assert list(last.weights) == list(whole.weights)
+    assert all(mx.array_equal(last.weights[name], whole.weights[name]) for name in start)
+
+
 def test_the_state_of_another_training_is_refused(tmp_path: Path):
     next(train_steps(fresh(), loss, item, OPTIONS)).save(tmp_path / "state.safetensors")
     with pytest.raises(WeightsError, match="another training"):

@@ -166,9 +166,9 @@ class State:
         if {name: tensor.shape for name, tensor in file.tensors.items()} != wanted:
             raise WeightsError(f"{path} is of another training; choose another folder, or begin anew without --resume")
         groups: dict[str, Weights] = {group: {} for group in GROUPS}
-        for full, tensor in file.tensors.items():
+        for full in wanted:  # in the order of the training: sums over all weights depend on it in their last bits
             group, name = full.split("/", 1)
-            array = tensor.read()
+            array = file.tensors[full].read()
             if not np.isfinite(array).all():
                 raise WeightsError(f"{path} is damaged: {full} is not finite; begin anew in another folder")
             groups[group][name] = mx.array(array)
