@@ -55,7 +55,8 @@ def main() -> None:
     check_shared(parser, args.shared)
 
     teacher, compact = Teacher(args.shared / "weights"), network_of(args.network)
-    options = OptimizeOptions(style_layers=dict.fromkeys(COMPACT.taps, 1.0), content_layers={"relu4_1": 1.0})
+    style = dict.fromkeys(COMPACT.taps, 1.0)
+    options = OptimizeOptions(style_layers=style, content_layers={"relu4_1": 1.0}, content_weight=0.05)
     aims = {"teacher": make_aim(options, teacher), "compact": make_aim(options, compact)}  # type: ignore[arg-type]
     print(f"{describe()}; {args.size} px, {args.iterations} iterations\n")
     print("| pair | style: teacher | compact | ratio | content: teacher | compact | ratio |")

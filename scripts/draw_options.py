@@ -20,8 +20,8 @@ PHOTO, STYLE = HERE / "samples" / "astronaut.jpg", HERE / "samples" / "night.jpg
 EDGE, COLUMNS, LABEL, GAP = 288, 4, 34, 6
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it comes": {},
-    "--content-weight 0.3": {"content_weight": 0.3},
-    "--content-weight 0.005": {"content_weight": 0.005},
+    "--content-weight 0.15": {"content_weight": 0.15},
+    "--content-weight 0.002": {"content_weight": 0.002},
     "--style-scale 0.5": {"style_scale": 0.5},
     "--style-scale 2": {"style_scale": 2.0},
     "--strength 0.4": {"strength": 0.4},

@@ -8,7 +8,7 @@ import pytest
 
 from artkit.contract import DeviceError, PictureError, WrongCall
 from artkit.image import Picture
-from artkit.nets.features import FeatureNetwork, load_features
+from artkit.nets.features import CONTENT_SCALE, VGG19, FeatureNetwork, load_features
 from artkit.stylize.optimize import iterations_at, ladder, make_aim, optimize_steps, plan_memory
 from artkit.stylize.options import OptimizeOptions
 
@@ -70,6 +70,15 @@ def test_content_weight_keeps_to_the_photo():
     photo = np.array(PHOTO.resized(64).array())
     near, far = (np.abs(result(content_weight=weight) - photo).mean() for weight in (100, 0))
     assert near < far
+
+
+def test_content_weighs_more_in_the_compact_network():
+    compact = load_features("compact")
+    layers = {"style_layers": "relu1_1=1", "content_layers": "relu4_1=1", "content_weight": 0.5}
+    assert make_aim(options(**layers), compact).content_weight == pytest.approx(0.5 * CONTENT_SCALE)
+    assert make_aim(options(**layers, content_loss="self-similarity"), compact).content_weight == 0.5
+    whole = FeatureNetwork(VGG19, dict.fromkeys(VGG19.shapes(), mx.zeros(1)))
+    assert make_aim(options(**layers), whole).content_weight == 0.5
 
 
 def test_keeping_luma_colors_keeps_the_chroma_of_the_photo():

@@ -53,13 +53,17 @@ class Readout:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A chain of layers, and which taps style and content are usually read from."""
+    """A chain of layers, and which taps style and content are usually read from.
+
+    content_scale: what content weighs here where it weighs 1 in VGG-19, so that a weight keeps as much of the photo.
+    """
 
     name: str
     layers: tuple[Conv | Pool, ...]
     style_layers: Mapping[str, float]
     content_layers: Mapping[str, float]
     readouts: Mapping[str, Readout] = field(default_factory=dict)  # by tap; where there are any, others give nothing
+    content_scale: float = 1.0
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -123,6 +127,11 @@ VGG16 = _vgg(vgg.VGG16)
 VGG19 = _vgg(vgg.VGG19)
 
 
+# Of the compact network, measured (benchmarks/RESULTS.md): its relu4_1 follows the teacher's to nine tenths of the
+# energy, and a picture may change in the rest unseen.
+CONTENT_SCALE = 2.2
+
+
 def compact(channels: Sequence[Sequence[int]], readouts: Sequence[Readout]) -> Architecture:
     """VGG-19's plan, narrow: pools where the teacher has pools, because nothing else follows a maximum.
 
@@ -134,7 +143,7 @@ def compact(channels: Sequence[Sequence[int]], readouts: Sequence[Readout]) -> A
         layers += [Conv(f"conv{block}_{n}", width, f"relu{block}_{n}") for n, width in enumerate(widths, 1)]
     taps = [f"relu{block}_1" for block in range(1, len(channels) + 1)]
     style, read = dict.fromkeys(taps, 1.0), dict(zip(taps, readouts, strict=True))
-    return Architecture("compact", tuple(layers), style, {"relu4_1": 1.0}, read)
+    return Architecture("compact", tuple(layers), style, {"relu4_1": 1.0}, read, CONTENT_SCALE)
 
 
 def compact_of(weights: Mapping[str, mx.array]) -> Architecture:

@@ -29,7 +29,7 @@ def stylize(
     """Paint `photo` in the style of one or more pictures.
 
     photo, style, mask: file names, Pillow pictures, arrays (H, W, 3) or bytes. Lists of styles and masks go together.
-    options: the fields of `artkit.OptimizeOptions`, such as size=1024, content_weight=0.1, keep_color="luma".
+    options: the fields of `artkit.OptimizeOptions`, such as size=1024, content_weight=0.05, keep_color="luma".
     Gives 8-bit RGB, or RGBA where the photo has alpha, `size` pixels along its longest edge.
     WrongCall for an impossible option, PictureError for a picture that cannot be read, WeightsError when the network
     is not installed. Method: Gatys, Ecker and Bethge 2016, "Image style transfer using convolutional neural networks".

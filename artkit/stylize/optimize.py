@@ -65,13 +65,15 @@ def make_aim(options: OptimizeOptions, network: FeatureNetwork) -> Aim:
             raise WrongCall(f"every {kind} layer has weight 0; give one of them some weight")
         whole = sum(chosen.values())
         layers.append({tap: weight / whole for tap, weight in chosen.items()})
+    similarity = options.content_loss == "self-similarity"
+    scale = 1.0 if similarity else network.architecture.content_scale
     return Aim(
         network,
         STYLE_LOSSES[options.style_loss](),
-        SelfSimilarity() if options.content_loss == "self-similarity" else None,
+        SelfSimilarity() if similarity else None,
         layers[0],
         layers[1],
-        options.content_weight,
+        options.content_weight * scale,
         options.tv_weight * options.strength,
     )
 

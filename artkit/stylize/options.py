@@ -47,7 +47,7 @@ class OptimizeOptions(Options):
         default=1.0, ge=0.1, le=8, description="Size of the strokes: the style's edge against the result's"
     )
     content_weight: float = Field(
-        default=0.05, ge=0, le=1000, description="How closely to keep to the photo, against the style"
+        default=0.025, ge=0, le=1000, description="How closely to keep to the photo, against the style"
     )
     strength: float = Field(default=1.0, ge=0, le=1, description="0 gives the photo back, 1 the whole style")
     keep_color: Literal["off", "luma", "match"] = Field(
