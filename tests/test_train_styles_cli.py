@@ -133,6 +133,40 @@ def test_a_style_of_your_own_is_there_by_its_name(
     assert 'there is a style "mine" already' in err
 
 
+def test_a_style_of_your_own_that_was_stopped_is_there_so_far(
+    here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_gallery(here / "data" / "styles", "starry")
+    steps = loop.train_steps
+
+    def stopping(*args, **kwargs):
+        yield next(steps(*args, **kwargs))
+        raise KeyboardInterrupt
+
+    words = ["train", "mine", "pictures/scream.png", "--plan", "light", *QUICK]
+    with monkeypatch.context() as patch:
+        patch.setattr("artkit.train.personal.train_steps", stopping)
+        code, _, err = run(capfd, *words, "--name", "mine")
+        assert (code, err.count("\n")) == (130, 1)
+        assert '"mine" is what was learned so far' in err
+        assert gallery.get("mine").own
+        code, _, err = run(capfd, *words, "--name", "kept", "-o", "kept")
+        assert "--resume --overwrite goes on" in err
+    works(capfd, *words, "--name", "kept", "-o", "kept", "--resume", "--overwrite")
+
+
+def test_every_picture_has_a_style_of_its_own_whatever_it_is_called(capfd: pytest.CaptureFixture[str]) -> None:
+    names = ["a b", "a-b", "葛飾", "北斎", "networks", "_x", "line\nbreak", "latin\udce9"]
+    for name in names:
+        Path("pictures/scream.png").rename(f"pictures/{name}.png")
+        Path("pictures/scream.png").write_bytes(Path(f"pictures/{name}.png").read_bytes())
+    works(capfd, "train", "many", "--styles", "pictures", "-o", "out", "--plan", "light", *QUICK[:-1], "1")
+    made = sorted(path.parent.name for path in Path("out").glob("*/style.toml"))
+    assert len(made) == len(names) + 2
+    assert {"a-b", "a-b-2", "style", "style-2", "networks-2", "x", "line-break", "latin"} < set(made)
+    works(capfd, "styles", "add", "out/line-break")
+
+
 def test_without_a_network_to_learn_with_it_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capfd, "train", "mine", "photo.png", "--name", "mine")
     assert code == 2

@@ -163,9 +163,19 @@ def mine(
     with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
         record = Record(out or Path(passing), save, preview, resume=resume)
         steps = mine_steps(picture, held.network, held.codes, held.strokes, content, seen, options, resume=record.state)
-        _run(steps, record, quiet)
-        gallery.add(str(record.folder / f"{name}.artstyle"), name, overwrite=overwrite)
-    click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
+        finished = _learn(steps, record, quiet)
+        made = record.folder / f"{name}.artstyle"
+        learned = made.exists()
+        if learned and _first_rank():
+            gallery.add(str(made), name, overwrite=overwrite)
+    if not finished:
+        if _first_rank():
+            said = f'"{name}" is what was learned so far' if learned else "nothing was learned yet"
+            how = "--resume --overwrite goes on" if out else "with -o FOLDER, --resume could go on"
+            click.echo(f"artkit: stopped; {said}; the same command {how}", err=True)
+        raise click.exceptions.Exit(130)
+    if _first_rank():
+        click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
 
 
 def _base(base: str | None, plan: str) -> Any:
@@ -225,7 +235,17 @@ def _shown(pictures: Crops | DeadLeaves, size: int) -> np.ndarray:
 
 
 def _run(steps: Iterable[Progress], record: Record, quiet: bool) -> None:
-    """Train to the end, or to Ctrl-C: what was learned so far is kept either way."""
+    """Train to the end, or to Ctrl-C, which ends the command with code 130 and one line."""
+    if _learn(steps, record, quiet):
+        return
+    if _first_rank():
+        kept = f"{record.folder} has what was learned, --resume goes on" if record.begun else "nothing was learned yet"
+        click.echo(f"artkit: stopped; {kept}", err=True)
+    raise click.exceptions.Exit(130)
+
+
+def _learn(steps: Iterable[Progress], record: Record, quiet: bool) -> bool:
+    """Train to the end (True), or to Ctrl-C (False): what was learned so far is kept either way."""
     first = _first_rank()
     say: Callable[[str], None] = (lambda line: None) if quiet else lambda line: click.echo(line, err=True)
     if first and record.resume and record.state is None:
@@ -234,13 +254,13 @@ def _run(steps: Iterable[Progress], record: Record, quiet: bool) -> None:
         for progress in steps:
             if first and (line := record(progress)):
                 say(_line(line))
+    except KeyboardInterrupt:
         if first:
             record.finish()
-    except KeyboardInterrupt:
-        if first and record.begun:
-            record.finish()
-            click.echo(f"artkit: stopped; {record.folder} has what was learned, --resume goes on", err=True)
-        raise click.exceptions.Exit(130) from None
+        return False
+    if first:
+        record.finish()
+    return True
 
 
 def _line(line: dict[str, float]) -> str:

@@ -12,6 +12,7 @@ import mlx.core as mx
 import numpy as np
 
 from artkit.nets.stylenets import Code, Plan, StyleNetwork
+from artkit.stylize.gallery import NETWORKS
 from artkit.stylize.manifest import FORMAT, NAME, Manifest, NetworkFile
 from artkit.stylize.predicting import write_predictor
 from artkit.stylize.stylefile import write_network, write_style
@@ -30,10 +31,10 @@ def shelve_many(folder: Path, plan: Plan, weights: Weights, names: Sequence[str]
     (folder / "networks").mkdir(parents=True, exist_ok=True)
     path = folder / "networks" / f"{plan.name}.safetensors"
     digest = write_network(path, network_of(plan, weights), codes, strokes)
-    for slot, name in enumerate(names, 1):
+    for slot, (name, known_as) in enumerate(zip(names, style_names(names), strict=True), 1):
         entry = NetworkFile(file=f"../networks/{path.name}", slot=slot, sha256=digest)
         manifest = Manifest.of({"format": FORMAT, "title": title_of(name), "networks": {plan.name: entry}}, name)
-        place = folder / style_name(name)
+        place = folder / known_as
         place.mkdir(exist_ok=True)
         (place / NAME).write_text(manifest.to_toml(), encoding="utf-8")
 
@@ -64,12 +65,18 @@ def sheet(network: StyleNetwork, codes: mx.array, photos: np.ndarray) -> np.ndar
     return np.concatenate([np.concatenate(list(np.array(row)), axis=1) for row in rows])
 
 
-def style_name(text: str) -> str:
-    """A file's stem as a style's name: "The Wave (2)" -> "the-wave-2"."""
-    return re.sub("[^a-z0-9_]+", "-", text.lower()).strip("-")[:64] or "style"
+def style_names(stems: Sequence[str]) -> list[str]:
+    """The stems of files as names of styles, no two alike: "The Wave (2)" -> "the-wave-2"."""
+    found: list[str] = []
+    for stem in stems:
+        plain = re.sub("[^a-z0-9_]+", "-", stem.lower()).strip("-_")[:60] or "style"
+        names = (plain, *(f"{plain}-{n}" for n in range(2, len(stems) + 3)))
+        found.append(next(name for name in names if name not in found and name != NETWORKS))
+    return found
 
 
 def title_of(stem: str) -> str:
-    """A file's stem as a title: "starry_night" -> "Starry night"."""
-    words = " ".join(re.split(r"[\s_-]+", stem)).strip() or "Style"
+    """A file's stem as a title: "starry_night" -> "Starry night"; what cannot be printed is left out."""
+    printable = "".join(character if character.isprintable() else " " for character in stem)
+    words = " ".join(re.split(r"[\s_-]+", printable)).strip() or "Style"
     return words[:1].upper() + words[1:]
