@@ -1,9 +1,12 @@
 """Style networks: the enlarging convolution, norms, codes, and what a network does whatever its weights are."""
 
+import errno
+
 import mlx.core as mx
 import numpy as np
 import pytest
 
+from artkit.contract import WeightsError
 from artkit.nets.features import COMPACT, FeatureNetwork
 from artkit.nets.layers import conv2d, depth_to_space
 from artkit.nets.stylenets import (
@@ -135,3 +138,16 @@ def test_a_prediction_depends_on_the_picture_and_not_on_where_things_are():
     codes = Predictor(Predictor.initial_weights(statistics.shape[1], FULL, mx.random.key(0)))(statistics)
     assert codes.shape == (3, FULL.code_size)
     assert float(mx.abs(codes[0] - codes[2]).max()) > 5 * float(mx.abs(codes[0] - codes[1]).max())
+
+
+def test_a_full_disk_is_said_before_anything_is_written_to_the_map(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def full(descriptor: int, offset: int, length: int) -> None:
+        asked.append(length)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(WeightsError, match=r"the disk is full.*TMPDIR"):
+        draw(random_network(LIGHT), picture(64, 64), Code.of(random_codes(LIGHT, 1)), 1)
+    assert asked == [2 * 16 * 16 * 48]

@@ -8,14 +8,17 @@ temporary file, in float16. The result is the untiled one but for that rounding.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
 
 import mlx.core as mx
 import numpy as np
 
+from artkit import checkpoint
 from artkit.nets.stylenets import Code, Layer, Plan, StyleNetwork, moments
 
 HALO = 2  # rows of its neighbors that a band sees: one is needed, and halving wants an even number
@@ -46,7 +49,14 @@ class Map:
     """A feature map (H, W, C) in a temporary file that goes with it."""
 
     def __init__(self, height: int, width: int, channels: int) -> None:
+        # A file with holes would end the process where the disk is full: the map asks for all of its room first.
+        with checkpoint.disk_errors(Path(tempfile.gettempdir()), "set TMPDIR to another folder, or raise --max-memory"):
+            self._reserve(height, width, channels)
+
+    def _reserve(self, height: int, width: int, channels: int) -> None:
         with tempfile.TemporaryFile() as file:
+            if hasattr(os, "posix_fallocate"):  # not on a Mac
+                os.posix_fallocate(file.fileno(), 0, 2 * height * width * channels)
             self.values = np.memmap(file, np.float16, "w+", shape=(height, width, channels))
 
     def read(self, start: int, stop: int) -> mx.array:
