@@ -12,6 +12,8 @@ from artkit.image import Picture, load
 from artkit.nets.features import load_features
 from artkit.nets.statistics import gram
 from artkit.nets.stylenets import LIGHT, Code, StyleNetwork
+from artkit.stylize.stylefile import photo_code
+from artkit.train import personal
 from artkit.train.anystyle import anystyle_steps
 from artkit.train.criterion import (
     SHIFT,
@@ -157,7 +159,9 @@ def test_any_style_starts_from_many_and_learns(styles: Styles, tmp_path: Path):
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_a_style_of_your_own_is_learned_into_a_code(deep: bool):
+def test_a_style_of_your_own_is_learned_into_a_code(deep: bool, monkeypatch: pytest.MonkeyPatch):
+    photos = []
+    monkeypatch.setattr(personal, "mixed", lambda code, s, photo: photos.append(photo) or mixed(code, s, photo))
     weights = initial_weights(LIGHT, 2, mx.random.key(3))
     weights["out.weight"] = weights["out.weight"] * 8  # as much color as trained networks have
     network = StyleNetwork(LIGHT, {name: weights[name] for name in LIGHT.shapes()})
@@ -167,6 +171,7 @@ def test_a_style_of_your_own_is_learned_into_a_code(deep: bool):
     codes, strokes, compact = weights["codes"], weights["strokes"], load_features("compact")
     figures, last = style_of(mine_steps(Picture(waves(1)), network, codes, strokes, DeadLeaves(), compact, options))
     assert np.mean(figures[-4:]) < 0.85 * np.mean(figures[:3])
+    assert mx.array_equal(photos[0], photo_code(LIGHT) if deep else codes[0])
     assert set(last.weights) == {"code", "stroke", *(LIGHT.shapes() if deep else [])}
     drawn = network(mx.array(waves(5)[None]), Code.of(last.weights["code"]))
     assert bool(mx.isfinite(drawn).all())

@@ -16,6 +16,7 @@ import numpy as np
 
 from artkit.image import Picture
 from artkit.nets.stylenets import StyleNetwork
+from artkit.stylize.stylefile import photo_code
 from artkit.train.criterion import STYLE_TAPS, Criterion, FeatureFunction
 from artkit.train.data import Crops, DeadLeaves
 from artkit.train.loop import Item, Progress, Weights, generator, train_steps
@@ -40,6 +41,7 @@ def mine_steps(
     Deep, the weights learned are the network's too; every `plan.shapes()` name is among them then.
     """
     frames = Frames(photos, options)
+    photo = photo_code(network.plan) if options.deep else codes[0]  # what strengths are mixed with in use
     criterion = Criterion(features, options, dict.fromkeys(STYLE_TAPS, 1.0))
     targets = Styles.of_pictures([painting.name], [painting], features, options.style_size).grams
 
@@ -50,7 +52,7 @@ def mine_steps(
     def loss(weights: Weights, batch: Mapping[str, mx.array]) -> tuple[mx.array, dict[str, mx.array]]:
         stroke = batch["stroke"]
         drawn = mixed(
-            weights["code"] + mx.array(STROKES)[stroke][:, None] * weights["stroke"], batch["strength"], codes[0]
+            weights["code"] + mx.array(STROKES)[stroke][:, None] * weights["stroke"], batch["strength"], photo
         )
         net = StyleNetwork(network.plan, weights) if options.deep else network
         return criterion(net, drawn, {tap: each[stroke] for tap, each in targets.items()}, batch)
