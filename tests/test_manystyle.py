@@ -208,6 +208,12 @@ def test_another_training_is_not_written_over(tmp_path: Path):
         Record(tmp_path, lambda folder, _: None)
 
 
+def test_a_damaged_log_is_named(tmp_path: Path):
+    (tmp_path / LOG).write_text('{"step": 20}\n{"st')
+    with pytest.raises(ArtkitError, match=r"log.jsonl is damaged; remove it"):
+        Record(tmp_path, lambda folder, _: None, resume=True)
+
+
 def test_a_full_disk_leaves_the_last_state(tmp_path: Path):
     record = Record(tmp_path, lambda folder, _: None)
     record(progress(1))

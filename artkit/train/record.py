@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from artkit import checkpoint
 from artkit.contract import ArtkitError, WrongCall
 from artkit.train.loop import Progress, Weights
 
@@ -89,7 +90,8 @@ class Record:
         try:
             self._last.save(self.folder / STATE)
             self._save(self.folder, self._last.weights)
-            (self.folder / LOG).write_text("".join(json.dumps(line) + "\n" for line in self._lines))
+            with checkpoint.replacing(self.folder / LOG) as file:
+                file.write("".join(json.dumps(line) + "\n" for line in self._lines).encode())
             names = [name for name in self._lines[-1] if name not in ("step", "done", "seconds")] if self._lines else []
             if names:
                 plot(self._lines, names).save(self.folder / PLOT)
@@ -104,7 +106,10 @@ class Record:
 
     def _read_log(self) -> list[dict[str, float]]:
         path = self.folder / LOG
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        try:
+            return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        except ValueError:
+            raise ArtkitError(f"{path} is damaged; remove it and go on with --resume") from None
 
 
 def plot(lines: Sequence[Mapping[str, float]], names: Sequence[str], size: tuple[int, int] = (960, 540)) -> Image.Image:
