@@ -59,9 +59,9 @@ def test_a_style_is_drawn_as_its_manifest_says(photo: Picture) -> None:
     assert np.abs(own.pixels - drawn.pixels).max() > 0.01
 
 
-def test_strength_0_is_the_photo(photo: Picture) -> None:
+def test_strength_0_is_the_photo_to_the_bit(photo: Picture) -> None:
     drawn = restyle(photo, ["wave"], RestyleOptions(size=44, strength=0))
-    np.testing.assert_allclose(drawn.pixels, photo.pixels, atol=1e-5)
+    np.testing.assert_array_equal(drawn.pixels, photo.pixels)
 
 
 def test_a_mixture_of_one_is_that_one(photo: Picture) -> None:
@@ -150,6 +150,20 @@ def test_the_command_line_draws_named_styles_and_again_repeats_them(
     code, _, err = run(capfd, "again", "photo_wave.png", "-q", "--overwrite")
     assert code == 2
     assert "changed since" in err
+
+
+def test_again_notices_another_default_of_the_style(
+    photo: Picture, styles: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    save(photo, "photo.png")
+    twice = ["--style", "wave", "--style", "wave", "--style-weight", "0.7,0.3"]
+    assert run(capfd, "stylize", "photo.png", *twice, "--size", "44", "-o", "twice.png", "-q")[0] == 0
+    assert run(capfd, "again", "twice.png", "-q")[0] == 0
+    path = styles / "wave" / "style.toml"
+    path.write_text(path.read_text().replace("strength = 0.9", "strength = 0.8"))
+    code, _, err = run(capfd, "again", "twice.png", "-q", "--overwrite")
+    assert code == 2
+    assert 'the style "wave" is not the one that this was made in' in err
 
 
 @pytest.mark.parametrize(

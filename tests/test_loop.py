@@ -9,10 +9,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from artkit import checkpoint
 from artkit.contract import WeightsError
 from artkit.train.loop import GROUPS, Item, generator, stack, train_steps
 from artkit.train.options import LoopOptions
+from tests.style_files import rewrite
 
 OPTIONS = LoopOptions(steps=40, batch=4, learning_rate=0.1, warm_up=5, averaging=0.8)
 TRUTH = np.array([1.0, -2.0, 3.0], np.float32)
@@ -66,6 +66,17 @@ def test_resumed_weights_are_summed_in_the_same_order(tmp_path: Path):
     assert all(mx.array_equal(last.weights[name], whole.weights[name]) for name in start)
 
 
+@pytest.mark.parametrize(("subject", "changes"), [("other pictures", {}), ("", {"seed": 1}), ("", {"batch": 8})])
+def test_other_pictures_and_options_do_not_go_on(tmp_path: Path, subject: str, changes: dict[str, int]):
+    path = tmp_path / "state.safetensors"
+    next(train_steps(fresh(), loss, item, OPTIONS)).save(path)
+    longer = OPTIONS.model_copy(update={"steps": 50})
+    assert next(train_steps(fresh(), loss, item, longer, resume=path)).step == 2
+    other = OPTIONS.model_copy(update=changes)
+    with pytest.raises(WeightsError, match="another training, with other pictures or options"):
+        next(train_steps(fresh(), loss, item, other, subject=subject, resume=path))
+
+
 def test_the_state_of_another_training_is_refused(tmp_path: Path):
     next(train_steps(fresh(), loss, item, OPTIONS)).save(tmp_path / "state.safetensors")
     with pytest.raises(WeightsError, match="another training"):
@@ -88,8 +99,8 @@ def test_a_training_that_went_astray_leaves_the_last_good_state(tmp_path: Path):
 )
 def test_a_damaged_state_is_refused(tmp_path: Path, value: float, step: str | None, reason: str):
     path = tmp_path / "state.safetensors"
-    tensors = {f"{group}/w": np.full(3, value, np.float32) for group in GROUPS}
-    checkpoint.write(path, tensors, {"spent": "1.0", **({"step": step} if step is not None else {})})
+    next(train_steps(fresh(), loss, item, OPTIONS)).save(path)
+    rewrite(path, {f"{group}/w": np.full(3, value, np.float32) for group in GROUPS}, step=step)
     with pytest.raises(WeightsError, match=reason):
         next(train_steps(fresh(), loss, item, OPTIONS, resume=path))
 

@@ -54,6 +54,11 @@ def test_crops_are_in_range_and_follow_the_seed(folder: Path):
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.parametrize(("shorter", "size"), [((40, 40), 40), ((1, 60), 60), ((160, 999), 160), ((1, 999), 80)])
+def test_pictures_are_brought_to_a_size_that_is_of_use(folder: Path, shorter: tuple[int, int], size: int):
+    assert {picture.shape for picture in Crops(folder, shorter=shorter).pictures} == {(size, size * 100 // 80, 3)}
+
+
 def test_an_empty_folder_is_said_to_be_one(tmp_path: Path):
     with pytest.raises(PictureError, match="no pictures in"):
         Crops(tmp_path)

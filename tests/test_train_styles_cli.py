@@ -116,6 +116,14 @@ def test_any_style_makes_styles_of_pictures(capfd: pytest.CaptureFixture[str]) -
     )
     assert code == 1
     assert "does not predict styles" in err
+    Path("alone").mkdir()
+    alone = ["--predictor", "alone/predictor.safetensors"]
+    Path(alone[1]).write_bytes(Path("out/networks/predictor.safetensors").read_bytes())
+    for _ in range(2):  # without a network beside it, and then with another one
+        code, _, err = run(capfd, "styles", "make", "photo.png", "--name", "x", *alone)
+        assert code == 1
+        assert "keep the two together" in err
+        Path("alone/light.safetensors").write_bytes(b"another one")
 
 
 @pytest.mark.parametrize("deep", [[], ["--deep"]], ids=["code", "deep"])

@@ -88,7 +88,7 @@ def open_job(choice: Choice, masks: Sequence[str]) -> Job:
         sources = (*sources_of("style", choice.styles), *sources_of("mask", masks), *sources_of("init", init))
         return Job("stylize", choice.options, sources, material)
     named = gather_named(choice.styles, masks, choice.options)
-    styles = tuple(Source("style", name, sha256) for name, sha256 in named.brush.files.items())
+    styles = tuple(Source("style", name, sha256) for name, sha256 in named.brush.marks)
     return Job("restyle", choice.options, (*styles, *sources_of("mask", masks)), named)
 
 

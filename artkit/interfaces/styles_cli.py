@@ -142,15 +142,19 @@ def make(picture: str, name: str, predictor: Path, overwrite: bool) -> None:
     """Make a style of PICTURE, without training: its code is predicted."""
     import tempfile
 
+    from artkit.contract import WeightsError
     from artkit.image import load
     from artkit.stylize import gallery, manifest
     from artkit.stylize.predicting import read_predictor
-    from artkit.stylize.stylefile import write_style
+    from artkit.stylize.stylefile import file_sha256, write_style
 
     gallery.check_new(name, overwrite)
     painting, predict = load(picture), read_predictor(predictor)
     code, stroke = predict(painting)
-    gallery.keep_network(predictor.with_name(f"{predict.plan.name}.safetensors"))
+    network = predictor.with_name(f"{predict.plan.name}.safetensors")
+    if not network.is_file() or file_sha256(network) != predict.base:
+        raise WeightsError(f"{network} is not the network that {predictor} predicts for; keep the two together")
+    gallery.keep_network(network)
     about = manifest.Manifest.of({"format": manifest.FORMAT, "title": Path(picture).stem}, picture)
     with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
         path = Path(passing) / f"{name}.artstyle"

@@ -15,6 +15,8 @@ from artkit.train.options import ManyOptions, MineOptions
 if TYPE_CHECKING:
     import numpy as np
 
+    from artkit.stylize.manifest import PlanName
+    from artkit.stylize.stylefile import StyleSet
     from artkit.train.criterion import FeatureFunction
     from artkit.train.data import Crops, DeadLeaves
     from artkit.train.loop import Progress, Weights
@@ -51,7 +53,7 @@ def many(photos: Path | None, styles: Path, out: Path, features: str, resume: bo
     from artkit.train.record import Record
     from artkit.train.shelve import network_of, sheet, shelve_many
 
-    plan, seen, content = PLANS[options.plan], _features(features), _photos(photos)
+    plan, seen, content = PLANS[options.plan], _features(features), _photos(photos, options.crop)
     learned = Styles.of(styles, seen, options.style_size)
     _left_out(len(learned.broken))
     shown = _shown(content, options.crop)
@@ -91,8 +93,8 @@ def any_style(
     from artkit.train.record import Record
     from artkit.train.shelve import network_of, sheet, shelve_any
 
-    plan, seen, content = PLANS[options.plan], _features(features), _photos(photos)
-    reader, examples = load_features("compact"), _crops(*paintings)
+    plan, seen, content = PLANS[options.plan], _features(features), _photos(photos, options.crop)
+    reader, examples = load_features("compact"), _crops(*paintings, shorter=(options.style_size, options.style_size))
     shown, painted = _shown(content, options.crop), mx.array(_shown(examples, options.crop))
 
     def preview(weights: Weights) -> np.ndarray:
@@ -108,7 +110,7 @@ def any_style(
 @click.argument("painting", type=click.Path())
 @click.option("--name", required=True, help="Name of the new style.")
 @click.option("--base", metavar="STYLE", help="Style whose network learns it (the first one installed if not given).")
-@click.option("--plan", type=click.Choice(["full", "light"]), default="full", show_default=True, help="Which network.")
+@click.option("--plan", type=click.Choice(["full", "light"]), help="Which network (the base's full one if it has one).")
 @PHOTOS
 @click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), help="Keep state, log and preview here.")
 @FEATURES
@@ -120,7 +122,7 @@ def mine(
     painting: str,
     name: str,
     base: str | None,
-    plan: Any,
+    plan: PlanName | None,
     photos: Path | None,
     out: Path | None,
     features: str,
@@ -149,8 +151,8 @@ def mine(
 
     gallery.check_new(name, overwrite)
     picture = load(painting)
-    held = gallery.network(_base(base, plan), plan)
-    seen, content = _features(features), _photos(photos)
+    held = _base(base, plan)
+    seen, content = _features(features), _photos(photos, options.crop)
     shown, drawn = _shown(content, options.crop), held.network.plan
 
     def preview(weights: Weights) -> np.ndarray:
@@ -178,15 +180,19 @@ def mine(
         click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
 
 
-def _base(base: str | None, plan: str) -> Any:
+def _base(base: str | None, plan: PlanName | None) -> StyleSet:
+    """The network to learn with: of a style, or of the first one that has it; the full one if it is not said."""
     from artkit.stylize import gallery
 
+    plans: list[PlanName] = [plan] if plan else ["full", "light"]
+    styles = [gallery.get(base)] if base else gallery.installed()[0]
+    for wanted in plans:
+        for style in styles:
+            if wanted in style.manifest.networks:
+                return gallery.network(style, wanted)
     if base:
-        return gallery.get(base)
-    for style in gallery.installed()[0]:
-        if plan in style.manifest.networks:
-            return style
-    raise WrongCall(f"no {plan} style network is installed to learn with; artkit train many makes one")
+        return gallery.network(styles[0], plans[0])  # which says what it has
+    raise WrongCall(f"no {plan or 'style'} network is installed to learn with; artkit train many makes one")
 
 
 def _features(name: str) -> FeatureFunction:
@@ -200,16 +206,17 @@ def _features(name: str) -> FeatureFunction:
     return load_features(name)
 
 
-def _photos(folder: Path | None) -> Crops | DeadLeaves:
+def _photos(folder: Path | None, crop: int) -> Crops | DeadLeaves:
+    """Not larger than is of use: a folder of holiday photos would not fit into memory."""
     from artkit.train.data import DeadLeaves
 
-    return _crops(folder) if folder else DeadLeaves()
+    return _crops(folder, shorter=(1, 2 * crop)) if folder else DeadLeaves()
 
 
-def _crops(*folders: Path) -> Crops:
+def _crops(*folders: Path, shorter: tuple[int, int]) -> Crops:
     from artkit.train.data import Crops
 
-    crops = Crops(*folders)
+    crops = Crops(*folders, shorter=shorter)
     _left_out(crops.broken)
     return crops
 

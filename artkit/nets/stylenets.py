@@ -283,9 +283,10 @@ class Predictor:
     @staticmethod
     def initial_weights(inputs: int, plan: Plan, key: mx.array) -> dict[str, mx.array]:
         """Fresh weights whose codes hardly depend on the picture."""
+        first, second = mx.random.split(key)
         return {
-            "predict.hidden.weight": mx.random.normal((HIDDEN, inputs), key=key) * (2 / inputs) ** 0.5,
+            "predict.hidden.weight": mx.random.normal((HIDDEN, inputs), key=first) * (2 / inputs) ** 0.5,
             "predict.hidden.bias": mx.zeros(HIDDEN),
-            "predict.code.weight": mx.random.normal((plan.code_size, HIDDEN), key=key) * 0.1 / HIDDEN**0.5,
+            "predict.code.weight": mx.random.normal((plan.code_size, HIDDEN), key=second) * 0.1 / HIDDEN**0.5,
             "predict.base": plan.plain_code(),
         }

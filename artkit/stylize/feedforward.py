@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import artkit.device
@@ -30,13 +31,15 @@ class Brush:
     """Styles that one network draws, ready for any number of photos.
 
     codes: one a style, (S, P), as strong and with strokes as large as the options or the style say. weights: (S,).
-    files: name -> SHA-256 of the file that the style is in.
+    marks: names, each with a SHA-256 of the network and the code: another one draws another picture.
+    still: nothing is to change.
     """
 
     network: StyleSet
     codes: mx.array
     weights: tuple[float, ...]
-    files: Mapping[str, str]
+    marks: tuple[tuple[str, str], ...]
+    still: bool
 
     @classmethod
     def of(cls, names: Sequence[str], options: RestyleOptions = DEFAULTS) -> Brush:
@@ -53,8 +56,10 @@ class Brush:
         weights = options.style_weight or (1.0,) * len(styles)
         if len(weights) != len(styles):
             raise WrongCall(f"{len(weights)} style weights for {len(styles)} styles; give one for each")
-        files = {style.name: style.manifest.networks[plan].sha256 for style in styles}
-        return cls(sets[0], mx.stack(codes), tuple(weight / sum(weights) for weight in weights), files)
+        marks = [hashlib.sha256(sets[0].sha256.encode() + np.array(code).tobytes()).hexdigest() for code in codes]
+        still = not any(_strength(style, options) for style in styles)
+        shares = tuple(weight / sum(weights) for weight in weights)
+        return cls(sets[0], mx.stack(codes), shares, tuple(zip(names, marks, strict=True)), still)
 
     def paint(self, x: mx.array, masks: Sequence[np.ndarray], memory: float) -> mx.array:
         """(1, H, W, 3), sRGB 0..1 -> the same restyled, not clipped; masks: (H, W), one a style, or none."""
@@ -79,8 +84,12 @@ def _code(style: Style, plan: PlanName, held: StyleSet, options: RestyleOptions)
     """The code of a style, (P,), between the photo's and its own as its strength says."""
     manifest = style.manifest
     stroke = manifest.stroke if options.stroke is None else options.stroke
-    strength = manifest.strength if options.strength is None else options.strength
+    strength = _strength(style, options)
     return strength * held.code(manifest.networks[plan].slot, stroke) + (1 - strength) * held.code(0)
+
+
+def _strength(style: Style, options: RestyleOptions) -> float:
+    return style.manifest.strength if options.strength is None else options.strength
 
 
 def restyle(
@@ -103,6 +112,9 @@ def restyle_steps(
         raise WrongCall(f"{len(masks)} masks for {len(brush.codes)} styles; give one for each")
     small = photo.resized(options.size)
     x = mx.array(np.clip(small.pixels, 0, 1)[None])
+    if brush.still:
+        yield Step(x, 1, 1, {"size": options.size})
+        return
     fitted = [_fit(mask, small) for mask in masks]
     drawn = brush.paint(x, fitted, options.max_memory or artkit.device.memory_budget())
     pixels = np.clip(np.array(drawn[0]), 0, 1)

@@ -12,7 +12,8 @@ from artkit.contract import PictureError
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
-def _decode(path: Path) -> np.ndarray | None:
+def _decode(path: Path, least: int, most: int) -> np.ndarray | None:
+    """(H, W, 3) 8-bit, its shorter edge within these; None when it cannot be read."""
     import cv2
 
     try:
@@ -20,7 +21,13 @@ def _decode(path: Path) -> np.ndarray | None:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except (OSError, cv2.error):  # may not be read; more pixels than OpenCV takes
         return None
-    return None if bgr is None else np.ascontiguousarray(bgr[..., ::-1])
+    if bgr is None:
+        return None
+    shorter = min(bgr.shape[:2])
+    if scale := max(least, min(most, shorter)) / shorter if least > shorter or shorter > most else 0:
+        width, height = (max(1, round(edge * scale)) for edge in bgr.shape[1::-1])
+        bgr = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return np.ascontiguousarray(bgr[..., ::-1])
 
 
 class Crops:
@@ -29,16 +36,18 @@ class Crops:
     The folders are read whole, in the order of their names, so that a seed gives the same crops everywhere.
     """
 
-    def __init__(self, *folders: Path, limit: int | None = None) -> None:
-        """limit: at most so many pictures. Broken ones are left out and counted in `broken`; PictureError: all are."""
+    def __init__(self, *folders: Path, limit: int | None = None, shorter: tuple[int, int] = (1, 1 << 30)) -> None:
+        """limit: at most so many pictures. shorter: what their shorter edges are brought into, pixels.
+
+        Broken ones are left out and counted in `broken`; PictureError: all are.
+        """
         for folder in folders:
             if not folder.is_dir():
                 raise PictureError(f'there is no folder "{folder}"; give one with JPEG, PNG or WebP files')
         inside = (path for folder in folders for path in sorted(folder.iterdir()))
         files = [path for path in inside if path.suffix.lower() in SUFFIXES and not path.is_dir()]
         with ThreadPoolExecutor(16) as readers:
-            decoded = readers.map(_decode, files[:limit])
-            found = list(decoded)
+            found = list(readers.map(lambda path: _decode(path, *shorter), files[:limit]))
         self.pictures = [picture for picture in found if picture is not None]
         self.broken = len(found) - len(self.pictures)
         if not self.pictures:

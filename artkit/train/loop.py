@@ -58,9 +58,12 @@ def train_steps(
     item: Callable[[int, int], Item],
     options: LoopOptions,
     *,
+    subject: str = "",
     resume: Path | None = None,
 ) -> Generator[Progress]:
     """Minimize `loss` over `weights`; yields after every step.
+
+    subject: what is trained on, for the state to tell one training from another.
 
     loss(weights, batch) -> (scalar, figures). item(step, number) -> the arrays of one item; those of a batch are
     stacked, and several ranks of `mlx.launch` share them. resume: a file that `Progress.save` wrote.
@@ -69,7 +72,8 @@ def train_steps(
     world = mx.distributed.init()
     share = options.batch // world.size()
     numbers = range(world.rank() * share, (world.rank() + 1) * share)
-    state = State(weights, dict(weights), _zeros(weights), _zeros(weights))
+    about = subject + options.model_dump_json(exclude={"steps", "minutes"})  # a training may be made longer
+    state = State(weights, dict(weights), _zeros(weights), _zeros(weights), about=about)
     if resume:
         state = State.read(resume, state)
     if state.step != _of_first(state.step, world):
@@ -123,7 +127,10 @@ def _zeros(weights: Weights) -> Weights:
 
 @dataclass(frozen=True)
 class State:
-    """All that the next step follows from: weights, their average, Adam's moments, steps done, seconds spent."""
+    """All that the next step follows from: weights, their average, Adam's moments, steps done, seconds spent.
+
+    about: what the training is, so that no other one goes on from here.
+    """
 
     weights: Weights
     average: Weights
@@ -131,6 +138,7 @@ class State:
     second: Weights
     step: int = 0
     spent: float = 0.0
+    about: str = ""
 
     def moved(self, slope: Weights, rate: float, averaging: float) -> State:
         """One step of Adam (Kingma and Ba 2015) along a gradient no longer than 1."""
@@ -146,7 +154,7 @@ class State:
             scale = mx.sqrt(second[name] / (1 - BETAS[1] ** step)) + 1e-8
             weights[name] = tensor - (rate / (1 - BETAS[0] ** step)) * first[name] / scale
             average[name] = decay * self.average[name] + (1 - decay) * weights[name]
-        return State(weights, average, first, second, step, self.spent)
+        return State(weights, average, first, second, step, self.spent, self.about)
 
     def write(self, path: Path) -> None:
         """Into a file, whole or not at all; WeightsError, and the file as it was, when a number is not finite."""
@@ -156,15 +164,18 @@ class State:
                 f"step {self.step}: the training has gone astray, its weights are not finite; nothing is written to "
                 f"{path}; train with a lower --learning-rate"
             )
-        checkpoint.write(path, tensors, {"step": str(self.step), "spent": repr(self.spent)})
+        checkpoint.write(path, tensors, {"step": str(self.step), "spent": repr(self.spent), "about": self.about})
 
     @classmethod
     def read(cls, path: Path, like: State) -> State:
         """From a file; WeightsError when it is the state of another training, or damaged."""
         file = checkpoint.read(path)
         wanted = {f"{group}/{name}": t.shape for group in GROUPS for name, t in getattr(like, group).items()}
-        if {name: tensor.shape for name, tensor in file.tensors.items()} != wanted:
-            raise WeightsError(f"{path} is of another training; choose another folder, or begin anew without --resume")
+        same = file.metadata.get("about", "") == like.about
+        if not same or {name: tensor.shape for name, tensor in file.tensors.items()} != wanted:
+            raise WeightsError(
+                f"{path} is of another training, with other pictures or options; give those, or choose another folder"
+            )
         groups: dict[str, Weights] = {group: {} for group in GROUPS}
         for full in wanted:  # in the order of the training: sums over all weights depend on it in their last bits
             group, name = full.split("/", 1)
@@ -175,7 +186,7 @@ class State:
         mx.eval(groups)
         with checkpoint.reading(path):
             step, spent = int(file.metadata["step"]), float(file.metadata["spent"])
-        return cls(**groups, step=step, spent=spent)
+        return cls(**groups, step=step, spent=spent, about=like.about)
 
 
 def stack(items: Sequence[Item]) -> dict[str, mx.array]:

@@ -164,4 +164,4 @@ def manystyle_steps(
 
     if weights is None:
         weights = initial_weights(plan, len(styles.names), mx.random.key(options.seed))
-    yield from train_steps(weights, loss, item, options, resume=resume)
+    yield from train_steps(weights, loss, item, options, subject=" ".join(styles.names), resume=resume)

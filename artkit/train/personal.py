@@ -6,6 +6,7 @@ The network stays as it is and only a code is learned, its scales and shifts and
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
@@ -64,4 +65,5 @@ def mine_steps(
     }
     if options.deep:
         start |= network.weights
-    yield from train_steps(start, loss, item, options, resume=resume)
+    subject = hashlib.sha256(painting.pixels.tobytes()).hexdigest()
+    yield from train_steps(start, loss, item, options, subject=subject, resume=resume)

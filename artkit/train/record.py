@@ -68,13 +68,7 @@ class Record:
         """The new line of the log, when it is time for one."""
         self._last = progress
         self._figures.append({name: float(value) for name, value in progress.figures.items()})
-        line = None
-        if progress.step % self._steps == 0:
-            means = {name: float(np.mean([f[name] for f in self._figures])) for name in self._figures[0]}
-            line = {"step": progress.step, "done": round(progress.done, 5), "seconds": round(progress.seconds, 1)}
-            line |= {name: float(f"{value:.5g}") for name, value in means.items()}
-            self._lines.append(line)
-            self._figures = []
+        line = self._sum_up(progress) if progress.step % self._steps == 0 else None
         if time.monotonic() - self._saved > self._seconds:
             self.keep()
         return line
@@ -82,7 +76,19 @@ class Record:
     def finish(self) -> None:
         """The last state and network."""
         if self._last:
+            self._sum_up(self._last)
             self.keep()
+
+    def _sum_up(self, progress: Progress) -> dict[str, float] | None:
+        """A line with the means of the figures since the last one, if there are any."""
+        if not self._figures:
+            return None
+        means = {name: float(np.mean([f[name] for f in self._figures])) for name in self._figures[0]}
+        line = {"step": progress.step, "done": round(progress.done, 5), "seconds": round(progress.seconds, 1)}
+        line |= {name: float(f"{value:.5g}") for name, value in means.items()}
+        self._lines.append(line)
+        self._figures = []
+        return line
 
     def keep(self) -> None:
         """Write everything; ArtkitError when that fails, with the files of before as they were."""
