@@ -221,7 +221,7 @@ class Pool:
         first, second = self.first / (1 - mx.power(0.9, age)), self.second / (1 - mx.power(0.99, age))
         rate = mx.array(self.rate).reshape(-1, 1, 1, 1)
         self.image = mx.clip(self.image - rate * first / (mx.sqrt(second) + 1e-12), -0.1, 1.1)
-        mx.eval(self.image, self.first, self.second)
+        mx.async_eval(self.image, self.first, self.second)
         if len(done := np.flatnonzero(self.age >= self.life)):
             self._renew(done)
 
@@ -297,11 +297,13 @@ def distil_steps(
         targets = axes.project(teacher(x))
         (loss, feature, grams), slope = loss_and_gradient(weights, x, targets, options)
         slope, _ = mlx.optimizers.clip_grad_norm(slope, 1.0)
+        before = weights
         weights = adam.apply_gradients(slope, weights)
         decay = min(options.averaging, (step + 1) / (step + 10))
         average = tree_map(lambda a, w, d=decay: d * a + (1 - d) * w, average, weights)
-        mx.eval(weights, average, adam.state, loss, feature, grams)
+        mx.async_eval(weights, average, adam.state, loss, feature, grams)
         pool.move(weights)
+        mx.eval(before)  # one step at most is under way while the next is prepared
         step += 1
         figures = {}
         if step % 20 == 0:

@@ -95,8 +95,10 @@ def train_steps(
                     slope, figures = tree_map(
                         lambda a: mx.distributed.all_sum(a) / world.size(), (slope, dict(figures))
                     )
+                before = state.weights
                 state = state.moved(slope, _rate(state.step, done, options), options.averaging)
-                mx.eval(state.weights, state.average, state.first, state.second, value, figures)
+                mx.async_eval(state.weights, state.average, state.first, state.second, value, figures)
+                mx.eval(before)  # one step at most is under way while the next is prepared
                 state = replace(state, spent=_of_first(time.monotonic() - start, world))
                 yield Progress(state.step, _done(state, options), state.spent, figures, state.average, state.write)
         finally:
