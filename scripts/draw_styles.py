@@ -63,10 +63,11 @@ def mosaic(rng: np.random.Generator) -> np.ndarray:
     bend = noise(rng, 3, size)
     sites = grid + rng.normal(0, 0.16 * step, grid.shape)
     sites[:, 0] += 0.5 * step * bend[grid[:, 1], grid[:, 0]]
-    x, y = np.clip(sites.round().astype(int), 0, size - 1).T
+    x, y = np.clip(sites.round(), 0, size - 1).astype(np.intp).T
     mark = np.full((size, size), 255, np.uint8)
     mark[y, x] = 0
-    _, label = cv2.distanceTransformWithLabels(mark, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, found = cv2.distanceTransformWithLabels(mark, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    label = np.asarray(found, np.intp)
     owner = np.zeros(label.max() + 1, int)
     owner[label[y, x]] = np.arange(len(x))
     colors = palette("0b3954 087e8b bfd7ea f2e8cf e07a5f 9c3d24 e9c46a 2a4d3a")
@@ -93,7 +94,7 @@ def ink(rng: np.random.Generator) -> np.ndarray:
             continue
         color = palette("c8371f" if press > 1.1 and rng.random() < 0.35 else "141b2d")[0]
         width = int(np.clip(2 + 2.2 * (press + 1), 2, 9))
-        line(picture, streamline(angle, start, rng.integers(20, 70), 6), shades(rng, color, 0.05), width)
+        line(picture, streamline(angle, start, int(rng.integers(20, 70)), 6), shades(rng, color, 0.05), width)
     return picture
 
 
@@ -167,7 +168,7 @@ def brush(rng: np.random.Generator) -> np.ndarray:
     for width in (64, 44, 30):
         for _ in range(round(2.2 * size**2 / (width * width * 5))):
             start = rng.uniform(0, size, 2)
-            path = streamline(angle, start, rng.integers(8, 14), width * 0.45)
+            path = streamline(angle, start, int(rng.integers(8, 14)), width * 0.45)
             if len(path) < 3:
                 continue
             tone = warmth[int(start[1]), int(start[0])] * 1.7 + 3.5 + rng.normal(0, 0.9)

@@ -182,6 +182,16 @@ def test_ladder_steps_by_the_root_of_two_at_most():
         assert all(b / a < 1.42 for a, b in itertools.pairwise(sizes))
 
 
+def test_noise_starts_smaller_than_a_photo():
+    first = {
+        init: next(iter(optimize_steps(PHOTO, [STYLE], OptimizeOptions(size=260, iterations=1, init=init)))).figures[
+            "size"
+        ]
+        for init in ("content", "noise")
+    }
+    assert first == {"content": 256, "noise": 128}
+
+
 def test_small_scales_get_more_iterations():
     chosen = OptimizeOptions(size=512, iterations=20)
     assert iterations_at(512, chosen) == 20

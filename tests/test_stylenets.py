@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from artkit.contract import WeightsError
-from artkit.nets.features import COMPACT, FeatureNetwork
+from artkit.nets.features import load_features
 from artkit.nets.layers import conv2d, depth_to_space
 from artkit.nets.stylenets import (
     FULL,
@@ -130,9 +130,7 @@ def test_banded_is_the_untiled_picture(plan: Plan, mapped: bool):
 
 
 def test_a_prediction_depends_on_the_picture_and_not_on_where_things_are():
-    shapes = COMPACT.shapes().items()
-    weights = {name: mx.random.normal(shape, key=mx.random.key(n)) * 0.1 for n, (name, shape) in enumerate(shapes)}
-    reader, one = FeatureNetwork(COMPACT, weights, "centered"), picture(64, 64)
+    reader, one = load_features("compact"), picture(64, 64)
     statistics = Predictor.read(reader, mx.concatenate([one, one[:, :, ::-1], 0.1 * one]))
     assert statistics.shape == (3, Predictor.inputs(reader))
     codes = Predictor(Predictor.initial_weights(statistics.shape[1], FULL, mx.random.key(0)))(statistics)

@@ -26,9 +26,17 @@ def train() -> None:
 @click.option(
     "-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the result."
 )
+@click.option(
+    "--start", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A compact network to go on from."
+)
 @click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="A training option, such as steps=4000.")
 def distil(
-    photos: Path, paintings: tuple[Path, ...], teacher_weights: Path, out: Path, settings: tuple[str, ...]
+    photos: Path,
+    paintings: tuple[Path, ...],
+    teacher_weights: Path,
+    out: Path,
+    start: Path | None,
+    settings: tuple[str, ...],
 ) -> None:
     """Distil the compact feature network from VGG-19.
 
@@ -41,7 +49,7 @@ def distil(
     saved = time.monotonic()
     progress = axes = None
     with (out / "log.jsonl").open("a") as log:
-        for progress, axes in distil_steps(photos, list(paintings), teacher_weights, options):
+        for progress, axes in distil_steps(photos, list(paintings), teacher_weights, options, start=start):
             if progress.figures and progress.step % 200 == 0:
                 line = {"step": progress.step, "done": round(progress.done, 4)}
                 line |= {name: round(value, 5) for name, value in progress.figures.items()}

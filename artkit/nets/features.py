@@ -161,8 +161,8 @@ def compact_of(weights: Mapping[str, mx.array]) -> Architecture:
 
 # What comes with artkit.
 COMPACT = compact(
-    [(32, 32), (64, 64), (128, 96, 96), (160, 160, 160), (192,)],
-    [Readout(32), Readout(64), Readout(96), Readout(128), Readout(128)],
+    [(32, 48), (96, 96), (256, 64, 64, 64), (128, 128, 128, 128), (160,)],
+    [Readout(32), Readout(96), Readout(256), Readout(160, hidden=256), Readout(160, hidden=256)],
 )
 
 ARCHITECTURES = {architecture.name: architecture for architecture in (VGG16, VGG19, COMPACT)}

@@ -190,7 +190,8 @@ class _Run:
                 f"the photo is too narrow, {photo.width}×{photo.height} pixels, for size {options.size}; "
                 f"choose a size of {least} or more, or crop it"
             )
-        self.sizes = ladder(options.size, min(max(options.min_size, least), options.size))
+        coarsest = options.min_size or (128 if options.init == "noise" else 256)  # noise has no shapes yet
+        self.sizes = ladder(options.size, min(max(coarsest, least), options.size))
         self.work = [max(1, math.prod(self.shape(size)) // 1000) for size in self.sizes]  # of one iteration
 
     def fingerprint(self) -> str:

@@ -64,7 +64,9 @@ class OptimizeOptions(Options):
     tv_weight: float = Field(default=0.2, ge=0, le=1000, description="Smoothness: weight of the total variation")
     init: str = Field(default="content", description="Start from: content, noise, style or a picture file")
     iterations: int = Field(default=24, ge=1, le=100_000, description="Iterations at full size; smaller ones get more")
-    min_size: int = Field(default=128, ge=32, le=16384, description="Longest edge of the coarsest scale, pixels")
+    min_size: int = Field(
+        default=0, ge=0, le=16384, description="Longest edge of the coarsest scale, pixels (0: 256, from noise 128)"
+    )
     optimizer: Literal["lbfgs", "adam"] = Field(
         default="lbfgs", description="L-BFGS settles in fewer iterations; Adam takes less memory"
     )

@@ -24,7 +24,8 @@ from mlx.utils import tree_map
 from pydantic import Field, field_validator
 
 from artkit import checkpoint
-from artkit.contract import Options
+from artkit.checkpoint import load_arrays
+from artkit.contract import Options, WrongCall
 from artkit.nets.features import COMPACT, Architecture, FeatureNetwork, Readout, compact, compact_of
 from artkit.nets.statistics import gram
 from artkit.train.data import Crops
@@ -44,10 +45,12 @@ class DistilOptions(Options):
     crop: int = Field(default=256, ge=32, multiple_of=16, description="Edge of a crop, pixels")
     learning_rate: float = Field(default=2e-3, gt=0, description="Adam's step at its highest")
     channels: str = Field(
-        default="32,32/64,64/128,96,96/160,160,160/192", description="Channels of the convolutions, block by block"
+        default="32,48/96,96/256,64,64,64/128,128,128,128/160",
+        description="Channels of the convolutions, block by block",
     )
     readouts: str = Field(
-        default="32/64/96/128/128", description="Channels behind each tap; 256+128 has 256 hidden ones before them"
+        default="32/96/256/256+160/256+160",
+        description="Channels behind each tap; 256+128 has 256 hidden ones before them",
     )
     gram_weight: float = Field(default=0.5, ge=0, description="Weight of the Gram error beside the feature error")
     content_weight: float = Field(default=0.15, ge=0, description="Content weight of the pictures being painted")
@@ -58,7 +61,7 @@ class DistilOptions(Options):
     @classmethod
     def _five_blocks(cls, text: str) -> str:
         if not re.fullmatch(r"\d+(,\d+)*(/\d+(,\d+)*){4}", text):
-            raise ValueError("should be five blocks of numbers such as 32,32/64,64/128,96,96/160,160,160/192")
+            raise ValueError("should be five blocks of numbers such as 32,48/96,96/256,64,64,64/128,128,128,128/160")
         return text
 
     @field_validator("readouts")
@@ -256,11 +259,17 @@ class Progress:
 
 
 def distil_steps(
-    photos: Path, paintings: list[Path], teacher_weights: Path, options: DistilOptions = DEFAULTS
+    photos: Path,
+    paintings: list[Path],
+    teacher_weights: Path,
+    options: DistilOptions = DEFAULTS,
+    *,
+    start: Path | None = None,
 ) -> Iterator[tuple[Progress, Axes]]:
     """Train a compact network; yields after every step, figures filled in every 20th.
 
     photos, paintings: folders of pictures. teacher_weights: the folder of the teacher's two files.
+    start: a file that `save_compact` wrote, to go on from; its channels are those of the options, or WrongCall.
     """
     rng = np.random.default_rng(options.seed)
     teacher = Teacher(teacher_weights)
@@ -274,19 +283,23 @@ def distil_steps(
         ]
         return noisy(np.concatenate(drawn), rng)
 
-    axes = principal_axes(teacher, np.concatenate([fresh_crops() for _ in range(48)]), options.architecture.readouts)
-    mx.eval(axes.directions)
+    if start:
+        weights, axes = load_compact(start, options.architecture)
+    else:
+        sample = np.concatenate([fresh_crops() for _ in range(48)])
+        weights = initial_weights(mx.random.key(options.seed), options.architecture)
+        axes = principal_axes(teacher, sample, options.architecture.readouts)
+    mx.eval(weights, axes.directions)
     pool = Pool(options, teacher, axes, photo_crops, painting_crops)
-    weights = initial_weights(mx.random.key(options.seed), options.architecture)
     average = dict(weights)
     adam = mlx.optimizers.Adam(options.learning_rate, betas=[0.9, 0.99])
     adam.init(weights)
     loss_and_gradient = mx.value_and_grad(student_loss)
-    start, step = time.monotonic(), 0
+    begin, step = time.monotonic(), 0
     reader = ThreadPoolExecutor(1)  # crops for the next step are cut while the GPU works on this one
     upcoming = reader.submit(fresh_crops)
     while True:
-        done = (time.monotonic() - start) / (60 * options.minutes) if options.minutes else step / options.steps
+        done = (time.monotonic() - begin) / (60 * options.minutes) if options.minutes else step / options.steps
         if done >= 1:
             reader.shutdown()
             return
@@ -308,7 +321,7 @@ def distil_steps(
         figures = {}
         if step % 20 == 0:
             figures = {"loss": float(loss), "feature": float(feature), "gram": float(grams)}
-            figures["rate"] = step / (time.monotonic() - start)
+            figures["rate"] = step / (time.monotonic() - begin)
         yield Progress(step, done, figures, average), axes
 
 
@@ -317,3 +330,12 @@ def save_compact(path: Path, weights: Weights, axes: Axes, options: DistilOption
     tensors = {name: np.array(tensor.astype(mx.float16)) for name, tensor in (weights | axes.tensors()).items()}
     training = options.model_dump_json()
     checkpoint.write(path, tensors, {"network": "compact", "preprocessing": "centered", "training": training})
+
+
+def load_compact(path: Path, architecture: Architecture) -> tuple[Weights, Axes]:
+    """What `save_compact` wrote, float32; WrongCall when it is of another architecture."""
+    tensors = load_arrays(path)
+    weights = {name: t.astype(mx.float32) for name, t in tensors.items() if not name.endswith(".axes")}
+    if {name: tensor.shape for name, tensor in weights.items()} != architecture.shapes():
+        raise WrongCall(f"{path} has other channels or readouts than the options; give its own with --set")
+    return weights, Axes.from_tensors(tensors)

@@ -1,0 +1,55 @@
+"""Make styles/, the gallery that artkit ships, of what `artkit train many` wrote.
+
+    python scripts/ship_styles.py OUT_FULL OUT_LIGHT
+
+Every style of scripts/gallery.toml gets its style.toml, with its slot in each of the networks, and preview.jpg, a
+sample photo in the style; the networks go into styles/networks/.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+from artkit.image import load
+from artkit.stylize import manifest
+from artkit.stylize.feedforward import restyle
+from artkit.stylize.gallery import NETWORKS
+from artkit.stylize.manifest import FORMAT, NAME, PREVIEW, Manifest, NetworkFile
+from artkit.stylize.options import RestyleOptions
+from artkit.train.shelve import style_names
+
+HERE = Path(__file__).resolve().parents[1]
+STYLES, PHOTO = HERE / "styles", HERE / "samples" / "astronaut.jpg"
+LICENCES = {"artkit": "MIT", "": "Public domain"}
+
+
+def main(trained: list[Path]) -> None:
+    catalog = tomllib.loads((Path(__file__).with_name("gallery.toml")).read_text(encoding="utf-8"))
+    for old in STYLES.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
+    (STYLES / NETWORKS).mkdir()
+    for folder in trained:
+        for network in (folder / NETWORKS).glob("*.safetensors"):
+            shutil.copy(network, STYLES / NETWORKS)
+    for name, known in catalog.items():
+        stem = known.pop("picture")
+        (place,) = style_names([stem])
+        networks: dict[str, NetworkFile] = {}
+        for folder in trained:
+            networks |= manifest.read(folder / place / NAME).networks
+        licence = LICENCES.get(known["artist"], LICENCES[""])
+        values = {"format": FORMAT, "licence": licence, **known, "networks": networks}
+        (STYLES / name).mkdir()
+        (STYLES / name / NAME).write_text(Manifest.of(values, stem).to_toml(), encoding="utf-8")
+    photo, options = load(PHOTO), RestyleOptions(size=320)
+    for name in catalog:
+        restyle(photo, [name], options).to_pil().save(STYLES / name / PREVIEW, quality=88, optimize=True)
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    main([Path(argument) for argument in sys.argv[1:]])
