@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -28,9 +29,9 @@ from ml5 import TransformerNet
 from pairs import add_shared, read, write
 
 from artkit.nets.stylenets import Code
-from artkit.stylize import manifest
-from artkit.stylize.manifest import NAME
-from artkit.stylize.stylefile import read_network
+from artkit.stylize import gallery, manifest
+from artkit.stylize.gallery import Style
+from artkit.stylize.manifest import PlanName
 
 Restyle = Callable[[mx.array], mx.array]
 
@@ -38,15 +39,8 @@ MULTIPLE = 8  # of width and height, for all networks
 SHIFT = (3, 5)
 NOISE = 4 / 255
 BORDER = 16  # left out beside a border, which is another one after a shift
-PAINTINGS = {  # names that are no file's: artkit's own, and ml5's
-    "starry": "gallery/starry_night",
-    "wave": "gallery/great_wave",
-    "scream": "gallery/the_scream",
-    "udnie": "gallery/udnie",
-    "composition": "gallery/composition_vii",
-    "shipwreck": "gallery/shipwreck_minotaur",
-    "rain_princess": "benchmark_styles/rain_princess",
-}
+HERE = Path(__file__).resolve().parents[1]
+ML5 = {"rain_princess": "benchmark_styles/rain_princess"}  # what only they learned
 
 
 class Figures(NamedTuple):
@@ -58,10 +52,13 @@ class Figures(NamedTuple):
     noisy: float
 
 
-def painting_of(name: str, shared: Path) -> Path | None:
-    """The picture that a style is known by, if it is among the shared ones."""
-    path = shared / "data/paintings" / f"{PAINTINGS.get(name, f'gallery/{name}')}.jpg"
-    return path if path.is_file() else None
+def paintings(shared: Path) -> dict[str, Path]:
+    """The shared pictures that styles were learned from, by the styles' names and by the files'."""
+    catalog = tomllib.loads((HERE / "scripts" / "gallery.toml").read_text(encoding="utf-8"))
+    folder = shared / "data/paintings"
+    found = {path.stem: path for path in (folder / "gallery").glob("*.jpg")}
+    found |= {name: found[known["picture"]] for name, known in catalog.items() if known["picture"] in found}
+    return found | {name: folder / f"{path}.jpg" for name, path in ML5.items()}
 
 
 def measured(restyle: Restyle, photos: list[Path], painting: Path, judge: Judge, size: int) -> Figures:
@@ -94,23 +91,22 @@ def _draw(restyle: Restyle, frame: np.ndarray) -> np.ndarray:
     return np.clip(np.array(restyle(mx.array(frame[None]))[0]), 0, 1)
 
 
-def of_gallery(folder: Path, plan: str) -> dict[str, Restyle]:
+def of_gallery(folder: Path, plan: PlanName) -> dict[str, Restyle]:
     """The styles of a gallery's folder that the plan draws."""
     found: dict[str, Restyle] = {}
-    for file in sorted(folder.glob(f"*/{NAME}")):
-        held = manifest.read(file)
-        if entry := held.networks.get(plan):  # type: ignore[call-overload]
-            network = read_network(file.parent / entry.file)
-            code = Code.of(network.code(entry.slot))
-            found[file.parent.name] = lambda x, network=network, code=code: network.network(x, code)
+    for file in sorted(folder.glob(f"*/{manifest.NAME}")):
+        style = Style(file.parent.name, file.parent, manifest.read(file))
+        if entry := style.manifest.networks.get(plan):
+            held = gallery.network(style, plan)
+            code = Code.of(held.code(entry.slot))
+            found[style.name] = lambda x, network=held.network, code=code: network(x, code)
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The gallery's styles beside the networks of ml5.js, judged.")
     add_shared(parser)
-    here = Path(__file__).resolve().parents[1]
-    parser.add_argument("--gallery", type=Path, default=here / "styles", help="folder of styles (%(default)s)")
+    parser.add_argument("--gallery", type=Path, default=HERE / "styles", help="folder of styles (%(default)s)")
     parser.add_argument("--plan", choices=["full", "light"], default="full", help="which networks (%(default)s)")
     parser.add_argument("--photos", type=int, default=20, help="how many (%(default)s)")
     parser.add_argument("--size", type=int, default=512, help="longest edge, pixels (%(default)s)")
@@ -125,11 +121,11 @@ def main() -> None:
     print(
         "| network | style | style loss | content loss | flicker, shifted | flicker, noisy |\n|---|---|--:|--:|--:|--:|"
     )
+    known = paintings(args.shared)
     for (whose, name), restyle in contestants.items():
-        painting = painting_of(name, args.shared)
-        if painting is None or (args.only and name not in args.only.split(",")):
+        if name not in known or (args.only and name not in args.only.split(",")):
             continue
-        f = measured(restyle, photos, painting, judge, args.size)
+        f = measured(restyle, photos, known[name], judge, args.size)
         cells = f"{f.style:.4f} | {f.content:.4f} | {f.shifted:.2f} | {f.noisy:.2f}"
         print(f"| {whose} | {name} | {cells} |", flush=True)
 

@@ -99,8 +99,8 @@ def faster(entry: Entry, than: Entry | None) -> str:
 
 def table(title: str, entries: Sequence[Entry], unit: str) -> str:
     """A Markdown table; a row's speed is given against PyTorch's default and against its fastest setting."""
-    torch = [entry for entry in entries if entry.library == "torch" and entry.rounds]
-    default, best = torch[0] if torch else None, min(torch, key=lambda entry: entry.seconds, default=None)
+    theirs = [entry for entry in entries if entry.library == "torch" and entry.rounds]
+    default, best = theirs[0] if theirs else None, min(theirs, key=lambda entry: entry.seconds, default=None)
     peaks, firsts = any(entry.peak for entry in entries), any(entry.first for entry in entries)
     head = ["", f"median, {unit}", "× PyTorch default", "× PyTorch's best"]
     head += ["first run, s"] * firsts + ["peak memory, GB"] * peaks

@@ -23,7 +23,6 @@ from artkit.train.shelve import style_names
 
 HERE = Path(__file__).resolve().parents[1]
 STYLES, PHOTO = HERE / "styles", HERE / "samples" / "astronaut.jpg"
-LICENCES = {"artkit": "MIT", "": "Public domain"}
 
 
 def main(trained: list[Path]) -> None:
@@ -41,7 +40,7 @@ def main(trained: list[Path]) -> None:
         networks: dict[str, NetworkFile] = {}
         for folder in trained:
             networks |= manifest.read(folder / place / NAME).networks
-        licence = LICENCES.get(known["artist"], LICENCES[""])
+        licence = "MIT" if known["artist"] == "artkit" else "Public domain"
         values = {"format": FORMAT, "licence": licence, **known, "networks": networks}
         (STYLES / name).mkdir()
         (STYLES / name / NAME).write_text(Manifest.of(values, stem).to_toml(), encoding="utf-8")

@@ -183,13 +183,11 @@ def test_ladder_steps_by_the_root_of_two_at_most():
 
 
 def test_noise_starts_smaller_than_a_photo():
-    first = {
-        init: next(iter(optimize_steps(PHOTO, [STYLE], OptimizeOptions(size=260, iterations=1, init=init)))).figures[
-            "size"
-        ]
-        for init in ("content", "noise")
-    }
-    assert first == {"content": 256, "noise": 128}
+    for init, smallest in (("content", 256), ("noise", 128)):
+        chosen = OptimizeOptions(size=260, iterations=1, init=init)
+        assert next(optimize_steps(PHOTO, [STYLE], chosen)).figures["size"] == smallest
+    with pytest.raises(WrongCall, match="32 or more"):
+        OptimizeOptions(min_size=31)
 
 
 def test_small_scales_get_more_iterations():

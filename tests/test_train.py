@@ -10,16 +10,9 @@ from artkit.checkpoint import load_arrays
 from artkit.contract import PictureError, WeightsError, WrongCall
 from artkit.nets.features import COMPACT, FeatureNetwork, load_features
 from artkit.train.agreement import agreement, center_crops
+from artkit.train.axes import Axes, principal_axes, save_compact
 from artkit.train.data import Crops
-from artkit.train.distil import (
-    Axes,
-    DistilOptions,
-    distil_steps,
-    initial_weights,
-    normalized_error,
-    principal_axes,
-    save_compact,
-)
+from artkit.train.distil import DistilOptions, distil_steps, initial_weights, normalized_error
 from artkit.train.teacher import TAPS, Teacher
 
 

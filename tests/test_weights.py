@@ -167,8 +167,6 @@ def test_bundled_compact_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_the_shipped_compact_weights_load() -> None:
-    if not weights.COMPACT.exists():
-        pytest.skip("the compact network is not trained yet")
     assert weights.load("compact")["conv1_1.weight"].shape[3] == 3
 
 

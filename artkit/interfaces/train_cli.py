@@ -42,7 +42,8 @@ def distil(
 
     Writes OUT/compact.safetensors and OUT/log.jsonl twice a minute.
     """
-    from artkit.train.distil import DistilOptions, distil_steps, save_compact
+    from artkit.train.axes import save_compact
+    from artkit.train.distil import DistilOptions, distil_steps
 
     options = DistilOptions.checked(dict(map(_pair, settings)))
     out.mkdir(parents=True, exist_ok=True)

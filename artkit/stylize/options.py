@@ -89,6 +89,13 @@ class OptimizeOptions(Options):
     )
     seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of every random draw")
 
+    @field_validator("min_size")
+    @classmethod
+    def _large_enough(cls, size: int) -> int:
+        if 0 < size < 32:
+            raise ValueError("should be 32 or more, or 0")
+        return size
+
     @field_validator("style_layers", "content_layers")
     @classmethod
     def _nonnegative(cls, weights: dict[str, float]) -> dict[str, float]:

@@ -12,8 +12,9 @@ import numpy as np
 from artkit.contract import PictureError
 from artkit.nets.features import FeatureNetwork, compact_of
 from artkit.nets.statistics import gram
+from artkit.train.axes import Axes, Weights
 from artkit.train.data import Crops
-from artkit.train.distil import Axes, Weights, normalized_error
+from artkit.train.distil import normalized_error
 from artkit.train.teacher import TAPS, Teacher
 
 

@@ -23,16 +23,12 @@ import numpy as np
 from mlx.utils import tree_map
 from pydantic import Field, field_validator
 
-from artkit import checkpoint
-from artkit.checkpoint import load_arrays
-from artkit.contract import Options, WrongCall
+from artkit.contract import Options
 from artkit.nets.features import COMPACT, Architecture, FeatureNetwork, Readout, compact, compact_of
 from artkit.nets.statistics import gram
+from artkit.train.axes import Axes, Features, Weights, load_compact, principal_axes
 from artkit.train.data import Crops
 from artkit.train.teacher import TAPS, Teacher
-
-Weights = dict[str, mx.array]
-Features = Mapping[str, mx.array]
 
 
 class DistilOptions(Options):
@@ -95,53 +91,6 @@ def initial_weights(key: mx.array, architecture: Architecture = COMPACT) -> Weig
             mx.random.normal(shape, key=draw) * math.sqrt(gain / fan_in) if len(shape) > 1 else mx.zeros(shape)
         )
     return weights
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The teacher's features in coordinates of their own: the principal axes at each tap, scaled to unit energy."""
-
-    directions: Mapping[str, mx.array]  # tap -> (teacher's channels, student's channels), orthonormal
-    scale: Mapping[str, float]  # tap -> one over the root mean square of the features' length
-
-    def project(self, features: Features) -> dict[str, mx.array]:
-        """{tap: (B, H, W, C)} -> {tap: (B, H, W, c)}."""
-        return {tap: (f @ self.directions[tap]) * self.scale[tap] for tap, f in features.items()}
-
-    def lift(self, features: Features) -> dict[str, mx.array]:
-        """Back to the teacher's channels."""
-        return {tap: (f / self.scale[tap]) @ self.directions[tap].T for tap, f in features.items()}
-
-    def tensors(self) -> Weights:
-        """As named tensors, for a file."""
-        return {f"{tap}.axes": self.directions[tap] / self.scale[tap] for tap in self.directions}
-
-    @classmethod
-    def from_tensors(cls, tensors: Weights) -> Axes:
-        directions, scale = {}, {}
-        for tap in TAPS:
-            axes = tensors[f"{tap}.axes"].astype(mx.float32)
-            length = mx.sqrt(mx.square(axes).sum(axis=0).mean()).item()
-            directions[tap], scale[tap] = axes / length, 1 / length
-        return cls(directions, scale)
-
-
-def principal_axes(teacher: Teacher, crops: np.ndarray, readouts: Mapping[str, Readout] = COMPACT.readouts) -> Axes:
-    """Eigenvectors of the teacher's uncentered second moments over `crops`, (N, S, S, 3), largest first.
-
-    As many as the readout of each tap has channels.
-    """
-    moments: dict[str, np.ndarray] = {}
-    for start in range(0, len(crops), 8):
-        features = teacher(mx.array(crops[start : start + 8]))
-        for tap, f in features.items():
-            moments[tap] = moments.get(tap, 0) + np.array(gram(f).sum(axis=0), np.float64)
-    directions, scale = {}, {}
-    for tap, moment in moments.items():
-        values, vectors = np.linalg.eigh(moment / len(crops))
-        directions[tap] = mx.array(vectors[:, ::-1][:, : readouts[tap].channels].astype(np.float32))
-        scale[tap] = float(1 / np.sqrt(values.sum()))
-    return Axes(directions, scale)
 
 
 def normalized_error(found: mx.array, wanted: mx.array) -> mx.array:
@@ -323,19 +272,3 @@ def distil_steps(
             figures = {"loss": float(loss), "feature": float(feature), "gram": float(grams)}
             figures["rate"] = step / (time.monotonic() - begin)
         yield Progress(step, done, figures, average), axes
-
-
-def save_compact(path: Path, weights: Weights, axes: Axes, options: DistilOptions) -> None:
-    """Weights and axes in float16, what they are in the metadata; written whole or not at all."""
-    tensors = {name: np.array(tensor.astype(mx.float16)) for name, tensor in (weights | axes.tensors()).items()}
-    training = options.model_dump_json()
-    checkpoint.write(path, tensors, {"network": "compact", "preprocessing": "centered", "training": training})
-
-
-def load_compact(path: Path, architecture: Architecture) -> tuple[Weights, Axes]:
-    """What `save_compact` wrote, float32; WrongCall when it is of another architecture."""
-    tensors = load_arrays(path)
-    weights = {name: t.astype(mx.float32) for name, t in tensors.items() if not name.endswith(".axes")}
-    if {name: tensor.shape for name, tensor in weights.items()} != architecture.shapes():
-        raise WrongCall(f"{path} has other channels or readouts than the options; give its own with --set")
-    return weights, Axes.from_tensors(tensors)
