@@ -190,6 +190,19 @@ def test_pad_is_numpys(widths, mode: layers.Padding):
     np.testing.assert_array_equal(np.array(pad(x, height, width, mode)), wanted)
 
 
+@pytest.mark.parametrize("size", [(4, 5), (9, 7), (5, 6)])
+@pytest.mark.parametrize("widths", [((1, 1), (1, 1)), ((2, 0), (0, 1)), ((0, 3), (2, 2))])
+def test_the_gradient_of_a_reflection_adds_what_each_pixel_became(size, widths):
+    height, width = widths
+    x = normal(2, *size, 3)
+    places = np.arange(x.size).reshape(x.shape)
+    dy = normal(*pad(x, height, width, "reflect").shape)
+    where = np.pad(places, [(0, 0), height, width, (0, 0)], mode="reflect")
+    wanted = np.bincount(where.ravel(), np.array(dy).ravel(), x.size).reshape(x.shape)
+    slope = mx.vjp(lambda x: pad(x, height, width, "reflect"), [x], [dy])[1][0]
+    np.testing.assert_allclose(np.array(slope), wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_reflecting_a_single_row_repeats_it():
     x = normal(1, 1, 4, 2)
     np.testing.assert_array_equal(np.array(pad(x, (1, 1), (0, 0), "reflect")), np.repeat(np.array(x), 3, axis=1))

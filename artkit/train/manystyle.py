@@ -21,7 +21,7 @@ from artkit.image import Picture, find_pictures, load
 from artkit.nets.statistics import gram
 from artkit.nets.stylenets import PLANS, Plan, StyleNetwork
 from artkit.train.criterion import SHIFT, STYLE_TAPS, Criterion, FeatureFunction
-from artkit.train.data import Crops, DeadLeaves
+from artkit.train.data import Crops, DeadLeaves, lit
 from artkit.train.loop import Item, Progress, Weights, generator, train_steps
 from artkit.train.options import FrameOptions, ManyOptions
 
@@ -114,20 +114,28 @@ class Frames:
         return int(rng.integers(len(STROKES))) if rng.random() < 0.6 else STROKES.index(0)
 
     def item(self, rng: np.random.Generator, number: int) -> Item:
-        """What `Criterion` reads of one item."""
+        """The content side of one item; of a batch of them, `pictures` makes what `Criterion` reads."""
         size = self.options.crop
-        whole = self.photos.one(rng, size + 2 * SHIFT)
+        whole, light = self.photos.crop(rng, size + 2 * SHIFT)
         inside = slice(SHIFT, SHIFT + size)
         shift = rng.integers(-SHIFT, SHIFT + 1, 2)
         strength = rng.random() if number % 4 == 0 and rng.random() < 0.8 else 1.0
-        found: dict[str, np.ndarray] = {"photo": whole[inside, inside], "strength": np.array(strength, np.float32)}
+        found = {"photo": whole[inside, inside], "light": light, "strength": np.array(strength, np.float32)}
         if number % 4 == 1:
-            found["shift"] = shift.astype(np.int32)
             top, left = SHIFT + shift
-            other = whole[top : top + size, left : left + size]
-            noise = rng.normal(0, self.options.noise * rng.random(), other.shape)
-            found["other"] = np.clip(other + noise, 0, 1).astype(np.float32)
+            found["other"] = whole[top : top + size, left : left + size]
+            found["shift"] = shift.astype(np.int32)
+            found["noise"] = np.array(self.options.noise * rng.random(), np.float32)
+            found["key"] = rng.integers(1 << 32, size=2, dtype=np.uint32)
         return found
+
+    @staticmethod
+    def pictures(batch: Mapping[str, mx.array]) -> dict[str, mx.array]:
+        """A batch of items, stacked, with crops as pictures and noise upon the shifted ones."""
+        other = lit(batch["other"], batch["light"][1::4])
+        noise = mx.stack([mx.random.normal(other.shape[1:], key=key) for key in batch["key"]])
+        other = mx.clip(other + batch["noise"][:, None, None, None] * noise, 0, 1)
+        return {**batch, "photo": lit(batch["photo"], batch["light"]), "other": other}
 
 
 def manystyle_steps(
@@ -160,7 +168,7 @@ def manystyle_steps(
         codes = weights["codes"][row] + mx.array(STROKES)[stroke][:, None] * weights["strokes"][row]
         grams = {tap: each[batch["style"] * len(STROKES) + stroke] for tap, each in styles.grams.items()}
         codes = mixed(codes, batch["strength"], weights["codes"][0])
-        return criterion(StyleNetwork(plan, weights), codes, grams, batch)
+        return criterion(StyleNetwork(plan, weights), codes, grams, frames.pictures(batch))
 
     if weights is None:
         weights = initial_weights(plan, len(styles.names), mx.random.key(options.seed))

@@ -56,7 +56,7 @@ def mine_steps(
             weights["code"] + mx.array(STROKES)[stroke][:, None] * weights["stroke"], batch["strength"], photo
         )
         net = StyleNetwork(network.plan, weights) if options.deep else network
-        return criterion(net, drawn, {tap: each[stroke] for tap, each in targets.items()}, batch)
+        return criterion(net, drawn, {tap: each[stroke] for tap, each in targets.items()}, frames.pictures(batch))
 
     known = len(codes) > 1
     start = {

@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
+import mlx.core as mx
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -49,7 +52,7 @@ class Record:
         if not resume and (folder / STATE).exists():
             raise WrongCall(f"{folder} holds a training; go on with it by --resume, or choose another folder with -o")
         self._lines: list[dict[str, float]] = self._read_log() if resume else []
-        self._figures: list[dict[str, float]] = []
+        self._figures: list[Mapping[str, mx.array]] = []
         self._saved = time.monotonic()
         self._last: Progress | None = None
 
@@ -67,7 +70,7 @@ class Record:
     def __call__(self, progress: Progress) -> dict[str, float] | None:
         """The new line of the log, when it is time for one."""
         self._last = progress
-        self._figures.append({name: float(value) for name, value in progress.figures.items()})
+        self._figures.append(progress.figures)  # numbers only when they are needed: reading one waits for its step
         line = self._sum_up(progress) if progress.step % self._steps == 0 else None
         if time.monotonic() - self._saved > self._seconds:
             self.keep()
@@ -83,7 +86,7 @@ class Record:
         """A line with the means of the figures since the last one, if there are any."""
         if not self._figures:
             return None
-        means = {name: float(np.mean([f[name] for f in self._figures])) for name in self._figures[0]}
+        means = {name: float(np.mean([float(f[name]) for f in self._figures])) for name in self._figures[0]}
         line = {"step": progress.step, "done": round(progress.done, 5), "seconds": round(progress.seconds, 1)}
         line |= {name: float(f"{value:.5g}") for name, value in means.items()}
         self._lines.append(line)
