@@ -11,8 +11,9 @@ from artkit.contract import PictureError, WeightsError, WrongCall
 from artkit.nets.features import COMPACT, FeatureNetwork, load_features
 from artkit.train.agreement import agreement, center_crops
 from artkit.train.axes import Axes, principal_axes, save_compact
+from artkit.train.criterion import relative_error
 from artkit.train.data import Crops
-from artkit.train.distil import DistilOptions, distil_steps, initial_weights, normalized_error
+from artkit.train.distil import DistilOptions, distil_steps, initial_weights
 from artkit.train.teacher import TAPS, Teacher
 
 
@@ -74,7 +75,7 @@ def test_axes_turn_features_without_loss_where_there_are_enough(folder: Path):
     for tap, projected in axes.project(features).items():
         directions = axes.directions[tap]
         assert mx.allclose(directions.T @ directions, mx.eye(directions.shape[1]), atol=1e-4)
-        assert float(normalized_error(axes.lift({tap: projected})[tap], features[tap]).max()) < 1e-4
+        assert float(relative_error(axes.lift({tap: projected})[tap], features[tap]).max()) < 1e-4
     energy = {tap: mx.square(f).sum(axis=-1).mean().item() for tap, f in axes.project(teacher(mx.array(crops))).items()}
     assert energy == pytest.approx(dict.fromkeys(TAPS, 1.0), rel=1e-2)
 

@@ -13,8 +13,8 @@ from artkit.contract import PictureError
 from artkit.nets.features import FeatureNetwork, compact_of
 from artkit.nets.statistics import gram
 from artkit.train.axes import Axes, Weights
+from artkit.train.criterion import relative_error
 from artkit.train.data import Crops
-from artkit.train.distil import normalized_error
 from artkit.train.teacher import TAPS, Teacher
 
 
@@ -49,7 +49,7 @@ def agreement(weights: Weights, teacher: Teacher, crops: np.ndarray, batch: int 
             f, w = found[tap], wanted[tap]
             product = (f * w).sum(axis=(1, 2, 3))
             cosine = product / mx.sqrt(mx.square(f).sum(axis=(1, 2, 3)) * mx.square(w).sum(axis=(1, 2, 3)) + 1e-12)
-            values = (1 - normalized_error(f, w), cosine, normalized_error(gram(f), gram(w)))
+            values = (1 - relative_error(f, w), cosine, relative_error(gram(f), gram(w)))
             sums[tap] += [value.sum().item() for value in values]
     names = ("feature", "correlation", "gram")
     return {tap: dict(zip(names, (total / len(crops)).round(4).tolist(), strict=True)) for tap, total in sums.items()}

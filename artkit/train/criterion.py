@@ -26,11 +26,10 @@ SHIFT = 4  # pixels at most between the frames whose steadiness is looked at
 CAP = 4.0  # of a layer's style error: nothing is learned from a picture that is far off
 
 
-def relative_error(found: mx.array, wanted: mx.array, energy: mx.array | None = None) -> mx.array:
-    """Squared error over the energy of `wanted` (or of `energy`), picture by picture: (B, …) twice -> (B,)."""
+def relative_error(found: mx.array, wanted: mx.array) -> mx.array:
+    """Squared error over the energy of `wanted`, picture by picture: (B, …) twice -> (B,)."""
     axes = tuple(range(1, wanted.ndim))
-    scale = mx.square(wanted if energy is None else energy).sum(axis=axes)
-    return mx.square(found - wanted).sum(axis=axes) / (scale + 1e-8)
+    return mx.square(found - wanted).sum(axis=axes) / (mx.square(wanted).sum(axis=axes) + 1e-8)
 
 
 def wasserstein(found: mx.array, wanted: mx.array) -> mx.array:

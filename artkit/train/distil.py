@@ -27,6 +27,7 @@ from artkit.contract import Options
 from artkit.nets.features import COMPACT, Architecture, FeatureNetwork, Readout, compact, compact_of
 from artkit.nets.statistics import gram
 from artkit.train.axes import Axes, Features, Weights, load_compact, principal_axes
+from artkit.train.criterion import relative_error
 from artkit.train.data import Crops
 from artkit.train.teacher import TAPS, Teacher
 
@@ -93,18 +94,12 @@ def initial_weights(key: mx.array, architecture: Architecture = COMPACT) -> Weig
     return weights
 
 
-def normalized_error(found: mx.array, wanted: mx.array) -> mx.array:
-    """Squared error over the energy of `wanted`, picture by picture: (B, …) twice -> (B,)."""
-    axes = tuple(range(1, wanted.ndim))
-    return mx.square(found - wanted).sum(axis=axes) / (mx.square(wanted).sum(axis=axes) + 1e-6)
-
-
 def painting_loss(
     features: Features, grams: Mapping[str, mx.array], content: mx.array, content_weight: mx.array
 ) -> mx.array:
-    """What a picture being painted descends, (B,): style as five Gram errors, content at relu4_1, all normalized."""
-    style = sum(normalized_error(gram(features[tap]), grams[tap]) for tap in TAPS)
-    return style + content_weight * normalized_error(features["relu4_1"], content)  # type: ignore[return-value]
+    """What a picture being painted descends, (B,): style as five Gram errors, content at relu4_1, all relative."""
+    style = sum(relative_error(gram(features[tap]), grams[tap]) for tap in TAPS)
+    return style + content_weight * relative_error(features["relu4_1"], content)  # type: ignore[return-value]
 
 
 class Pool:
@@ -183,9 +178,9 @@ def student_loss(
 ) -> tuple[mx.array, mx.array, mx.array]:
     """(loss, feature error, Gram error), means over pictures and taps."""
     found = FeatureNetwork(compact_of(weights), weights, preprocessing="centered")(x, TAPS)
-    feature = sum((normalized_error(found[tap], targets[tap]).mean() for tap in TAPS), mx.array(0.0)) / len(TAPS)
+    feature = sum((relative_error(found[tap], targets[tap]).mean() for tap in TAPS), mx.array(0.0)) / len(TAPS)
     pairs = ((gram(found[tap]), gram(targets[tap])) for tap in TAPS)
-    grams = sum((normalized_error(*pair).mean() for pair in pairs), mx.array(0.0)) / len(TAPS)
+    grams = sum((relative_error(*pair).mean() for pair in pairs), mx.array(0.0)) / len(TAPS)
     return feature + options.gram_weight * grams, feature, grams
 
 
