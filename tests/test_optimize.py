@@ -6,10 +6,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from artkit.contract import DeviceError, PictureError, WrongCall
+from artkit.contract import PictureError, WrongCall
 from artkit.image import Picture
 from artkit.nets.features import CONTENT_SCALE, VGG19, FeatureNetwork, load_features
-from artkit.stylize.optimize import iterations_at, ladder, make_aim, optimize_steps, plan_memory
+from artkit.stylize.optimize import iterations_at, ladder, make_aim, optimize_steps
 from artkit.stylize.options import OptimizeOptions
 
 QUICK = {"size": 64, "min_size": 46, "iterations": 3}
@@ -140,25 +140,6 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
 def test_stops_early_when_nothing_moves():
     steps = list(optimize_steps(PHOTO, [PHOTO], options(iterations=400, min_size=64, tolerance=0.01)))
     assert steps[-1].figures["iteration"] < 400
-
-
-def test_memory_is_obeyed_or_refused():
-    aim = make_aim(options(), load_features("compact"))
-    history, left = plan_memory(OptimizeOptions(size=4096, max_memory="4GB"), 3072, 4096, aim)  # type: ignore[arg-type]
-    assert history < 10
-    assert 0 < left < 4e9
-    with pytest.raises(DeviceError, match="need about"):
-        plan_memory(OptimizeOptions(size=4096, max_memory="500MB"), 4096, 4096, aim)  # type: ignore[arg-type]
-
-
-def test_adam_makes_do_with_as_little_memory_as_the_shortest_history():
-    aim = make_aim(options(), load_features("compact"))
-    plans = {
-        name: plan_memory(OptimizeOptions(size=1024, max_memory=550_000_000, optimizer=name), 1024, 1024, aim)
-        for name in ("lbfgs", "adam")
-    }
-    assert plans["adam"] == plans["lbfgs"]
-    assert plans["adam"][0] == 1
 
 
 def test_little_memory_gives_the_same_picture():

@@ -10,22 +10,22 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import artkit.device
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
 
 import mlx.core as mx
 import numpy as np
 
 from artkit.color import keep_luma, match_color, match_luma
-from artkit.contract import DeviceError, Step, WrongCall
+from artkit.contract import Step, WrongCall
 from artkit.image import Picture, fit, resize
 from artkit.nets.features import FeatureNetwork, load_features
 from artkit.nets.losses import STYLE_LOSSES, SelfSimilarity
-from artkit.nets.optimizers import LBFGS, Adam, Optimizer
+from artkit.nets.optimizers import Optimizer
 from artkit.stylize.checkpoint import Checkpoint
+from artkit.stylize.memory import make_optimizer, plan_memory
 from artkit.stylize.objective import Aim, Objective
 from artkit.stylize.options import OptimizeOptions
 from artkit.stylize.regions import inside
-from artkit.stylize.tiling import bytes_per_pixel, reach
 
 DEFAULTS = OptimizeOptions()
 PATIENCE = 8  # iterations over which a scale's progress is judged
@@ -84,12 +84,6 @@ def least_size(picture: Picture, aim: Aim) -> int:
     return math.ceil(max(strides) * max(picture.size) / min(picture.size))
 
 
-def make_optimizer(options: OptimizeOptions, history: int) -> Optimizer:
-    if options.optimizer == "adam":
-        return Adam(learning_rate=options.learning_rate, averaging=options.averaging)
-    return LBFGS(history=history, line_search=options.line_search)
-
-
 def resized(x: mx.array, height: int, width: int) -> mx.array:
     """(1, H, W, 3) -> (1, height, width, 3)."""
     return mx.array(resize(np.array(x), height, width))
@@ -100,38 +94,6 @@ def style_weights(options: OptimizeOptions, styles: int) -> tuple[float, ...]:
     if options.style_weight and len(options.style_weight) != styles:
         raise WrongCall(f"{len(options.style_weight)} style weights for {styles} styles; give one for each")
     return options.style_weight or (1.0,) * styles
-
-
-def plan_memory(options: OptimizeOptions, height: int, width: int, aim: Aim) -> tuple[int, float]:
-    """(L-BFGS history, bytes left for the network): what fits beside each other into the memory at hand.
-
-    History gives way before the tiles become smaller than they are useful; DeviceError when nothing helps.
-    """
-    budget = options.max_memory or artkit.device.memory_budget()
-    budget -= BASE_MEMORY
-    pixels = height * width
-    picture = pixels * 12  # one float32 picture
-    strides = [aim.network.architecture.geometry(tap)[0] for tap in aim.content_layers]
-    content = pixels * 4 * sum(CONTENT_CHANNELS / stride**2 for stride in strides)
-    _, halo = reach(aim.network.architecture, aim.taps)
-    least = min(pixels, (256 + 2 * halo) ** 2) * bytes_per_pixel(aim.network, aim.taps)
-
-    def kept(history: int) -> float:
-        return make_optimizer(options, history).memory((1, height, width, 3)) + 4 * picture + content
-
-    for history in range(1 if options.optimizer == "adam" else options.history, 0, -1):
-        left = budget - kept(history)
-        if left >= least or (history == 1 and left > 0):
-            return history, left
-    need, usable = (kept(1) + least + BASE_MEMORY) / 1e9, (budget + BASE_MEMORY) / 1e9
-    raise DeviceError(
-        f"{max(height, width)} pixels need about {need:.2f} GB of memory, and {usable:.2f} GB may be used; "
-        "choose a smaller --size, or allow more with --max-memory"
-    )
-
-
-BASE_MEMORY = 350e6  # Python, MLX, OpenCV and the network's weights
-CONTENT_CHANNELS = 512  # at most, of a content layer
 
 
 def optimize_steps(
