@@ -288,7 +288,7 @@ def _again(name: str, known: Mapping[str, Known]) -> str:
 
 
 def _url(name: str, known: Known) -> str:
-    from artkit.download import hub_url
+    from artkit.remote import hub_url
 
     return hub_url(known.repository, "model.safetensors", f'weights "{name}"', f"artkit weights add {name} FILE")
 

@@ -12,7 +12,7 @@ import mlx.core as mx
 import platformdirs
 import pytest
 
-from artkit import checkpoint, download
+from artkit import checkpoint, remote
 from artkit.contract import PictureError, UnknownStyle, WeightsError, WrongCall
 from artkit.nets.stylenets import FULL, LIGHT
 from artkit.stylize import gallery, parcels
@@ -482,14 +482,14 @@ def repository(server: FileServer, theirs: Path, monkeypatch: pytest.MonkeyPatch
     """Files of the repository somebody/rain; asking for others is answered with 404."""
     toml = (theirs / "style.toml").read_bytes().replace(b"../networks/", b"")
     files = {"style.toml": toml, "light.safetensors": (theirs / "../networks/light.safetensors").read_bytes()}
-    fetch = download.fetch_bytes
+    fetch = remote.fetch_bytes
 
     def answering(url: str, limit: int, **more: str | None) -> bytes:
         content = files.get(url.removeprefix(f"{server.url}/somebody/rain/resolve/main/"))
         server.body, server.status = content or b"", [] if content is not None else [404]
         return fetch(url, limit, token=more["token"], backoff=0.01)
 
-    monkeypatch.setattr(download, "fetch_bytes", answering)
+    monkeypatch.setattr(remote, "fetch_bytes", answering)
     return files
 
 
@@ -528,7 +528,7 @@ def test_addresses(own: Path, theirs: Path, single: Path, monkeypatch: pytest.Mo
         asked.append((url, limit))
         return single.read_bytes() if ".artstyle" in url else style_zip(theirs) if "zip" in url else b"<html>"
 
-    monkeypatch.setattr(download, "fetch_bytes", fetch)
+    monkeypatch.setattr(remote, "fetch_bytes", fetch)
     assert gallery.add("https://example.org/a%20b.artstyle?download=true").name == "a-b"
     assert gallery.add("https://example.org/x.zip").name == "rain"
     assert asked[0] == ("https://example.org/a%20b.artstyle?download=true", parcels.MAX_BYTES)
@@ -538,19 +538,3 @@ def test_addresses(own: Path, theirs: Path, single: Path, monkeypatch: pytest.Mo
         with pytest.raises(WrongCall, match="is not an https address"):
             gallery.add(address)
     assert len(asked) == 3
-
-
-def test_whole_files_are_fetched_up_to_a_limit(server: FileServer) -> None:
-    server.body = bytes(range(256)) * 3000
-    assert download.fetch_bytes(server.url, len(server.body)) == server.body
-    assert download.fetch_bytes(server.url, 10**6, backoff=0.01) == server.body
-    server.cut = [None, 100_000]
-    assert download.fetch_bytes(server.url, 10**6, backoff=0.01) == server.body
-    server.sent()
-    for ranges in (True, False):
-        server.ranges = ranges
-        with pytest.raises(WeightsError, match=r"is 768,000 bytes long; 767,999 are taken at most"):
-            download.fetch_bytes(server.url, len(server.body) - 1)
-    server.status = [503] * 9
-    with pytest.raises(WeightsError, match=r"the server answered 503 .* \(2 tries\); try again later"):
-        download.fetch_bytes(server.url, 10**6, retries=1, backoff=0.01)

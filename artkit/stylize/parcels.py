@@ -123,7 +123,7 @@ def _in_zip(data: bytes, origin: str) -> tuple[str, Get]:
 
 
 def _fetch(url: str) -> bytes:
-    from artkit.download import fetch_bytes
+    from artkit.remote import fetch_bytes
 
     if not url.lower().startswith("https://"):
         raise WrongCall(f"{url} is not an https address; artkit styles add takes these, and files")
@@ -132,7 +132,7 @@ def _fetch(url: str) -> bytes:
 
 def _in_repository(source: str) -> Get:
     """Reads from a Hugging Face repository; HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are obeyed."""
-    from artkit.download import fetch_bytes, hub_url
+    from artkit.remote import fetch_bytes, hub_url
 
     repository = source.removeprefix("hf:")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", repository, re.ASCII):
