@@ -1,27 +1,21 @@
 """PyTorch's .pth files, zip and legacy, read without PyTorch and without executing anything.
 
-A .pth file is a pickle: a program for a small stack machine that may call any function it names. `_unpickle` is such
-a machine with the dangerous half left out. It knows the few constructors that a state dict needs, by name, and refuses
-every other global before anything is made of it; Python's own unpickler is never involved.
+A .pth file is a pickle (pickles.py) and the numbers that its tensors are views of.
 
-The formats: https://github.com/pytorch/pytorch/blob/main/torch/serialization.py (save, _legacy_save, _save), the
-machine: https://github.com/python/cpython/blob/main/Lib/pickletools.py.
+The formats: https://github.com/pytorch/pytorch/blob/main/torch/serialization.py (save, _legacy_save, _save).
 """
 
 from __future__ import annotations
 
 import mmap
-import pickletools
 import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from artkit.checkpoint import (
-    DTYPES,
     MAX_HEADER,
     Checkpoint,
     Tensor,
@@ -32,58 +26,10 @@ from artkit.checkpoint import (
     without_module,
 )
 from artkit.contract import WeightsError
+from artkit.pickles import Storage, View, unpickle
 
-_STORAGES = {
-    "torch.DoubleStorage": "float64",
-    "torch.FloatStorage": "float32",
-    "torch.HalfStorage": "float16",
-    "torch.BFloat16Storage": "bfloat16",
-    "torch.LongStorage": "int64",
-    "torch.IntStorage": "int32",
-    "torch.ShortStorage": "int16",
-    "torch.CharStorage": "int8",
-    "torch.ByteStorage": "uint8",
-    "torch.BoolStorage": "bool",
-}
-_ALLOWED = {
-    "collections.OrderedDict",
-    "torch.Size",
-    "torch._utils._rebuild_tensor",
-    "torch._utils._rebuild_tensor_v2",
-    "torch._utils._rebuild_parameter",
-    *_STORAGES,
-    *(f"torch.{dtype}" for dtype in DTYPES),
-}
-_CONSTANTS = {
-    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
-    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
-}
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-
-
-class _Global(NamedTuple):
-    """Something the pickle names; never looked up, only compared."""
-
-    name: str
-
-
-class _Storage(NamedTuple):
-    """A flat run of numbers that tensors are views of; legacy files may begin it `offset` elements late."""
-
-    dtype: str
-    key: str
-    offset: int
-
-
-class _View(NamedTuple):
-    """A tensor: element (i, j, …) is number offset + i·stride[0] + j·stride[1] + … of the storage."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
 
 
 def read_zip(path: Path, archive: zipfile.ZipFile, prefix: str) -> Checkpoint:
@@ -94,9 +40,9 @@ def read_zip(path: Path, archive: zipfile.ZipFile, prefix: str) -> Checkpoint:
     program = archive.getinfo(f"{prefix}data.pkl")
     if program.file_size > MAX_HEADER:
         damaged(path)
-    root = _unpickle(archive.read(program), path, {})
+    root = unpickle(archive.read(program), path, {})
 
-    def numbers(storage: _Storage) -> np.ndarray:
+    def numbers(storage: Storage) -> np.ndarray:
         with zipfile.ZipFile(path) as archive:  # checks the CRC of what it reads
             raw = np.frombuffer(archive.read(f"{prefix}data/{storage.key}"), np.uint8)
         return decode(raw, storage.dtype)
@@ -106,17 +52,17 @@ def read_zip(path: Path, archive: zipfile.ZipFile, prefix: str) -> Checkpoint:
 
 def read_legacy(path: Path, size: int) -> Checkpoint:
     """Before: pickles (magic, version, machine, object, storage keys), then the length and data of each storage."""
-    storages: dict[str, _Storage] = {}
+    storages: dict[str, Storage] = {}
     where: dict[str, tuple[int, int]] = {}
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as stream:
-        if _unpickle(stream, path, {}) != _LEGACY_MAGIC:
+        if unpickle(stream, path, {}) != _LEGACY_MAGIC:
             raise WeightsError(f"{path} is a pickle, but not one of PyTorch's; only plain tensors are read")
-        _unpickle(stream, path, {})
-        machine = _unpickle(stream, path, {})
+        unpickle(stream, path, {})
+        machine = unpickle(stream, path, {})
         if not isinstance(machine, dict) or machine.get("little_endian") is not True:
             raise WeightsError(f"{path} was saved on a big-endian machine; save it as .safetensors there")
-        root = _unpickle(stream, path, storages)
-        keys = _unpickle(stream, path, {})
+        root = unpickle(stream, path, storages)
+        keys = unpickle(stream, path, {})
         for key in keys if isinstance(keys, list) else []:
             count = struct.unpack("<q", stream.read(8))[0]
             start, length = stream.tell(), count * itemsize(storages[key].dtype)
@@ -125,13 +71,13 @@ def read_legacy(path: Path, size: int) -> Checkpoint:
             where[key] = start, length
             stream.seek(start + length)
 
-    def numbers(storage: _Storage) -> np.ndarray:
+    def numbers(storage: Storage) -> np.ndarray:
         return decode(stored_bytes(path, *where[storage.key]), storage.dtype)
 
     return _tensors_in(root, path, numbers)
 
 
-def _tensors_in(root: object, path: Path, numbers: Callable[[_Storage], np.ndarray]) -> Checkpoint:
+def _tensors_in(root: object, path: Path, numbers: Callable[[Storage], np.ndarray]) -> Checkpoint:
     """The named tensors of an unpickled object; nested dicts give dotted names."""
     tensors: dict[str, Tensor] = {}
     seen: set[int] = set()  # a pickle may hold a dict that holds itself
@@ -140,7 +86,7 @@ def _tensors_in(root: object, path: Path, numbers: Callable[[_Storage], np.ndarr
         root = next((root[key] for key in _WRAPPERS if isinstance(root.get(key), dict)), root)
 
     def collect(node: object, name: str) -> None:
-        if isinstance(node, _View):
+        if isinstance(node, View):
             tensors[name] = Tensor(node.shape, node.storage.dtype, path, lambda: _strided(node, path, numbers))
         elif isinstance(node, dict) and id(node) not in seen:
             seen.add(id(node))
@@ -154,7 +100,7 @@ def _tensors_in(root: object, path: Path, numbers: Callable[[_Storage], np.ndarr
     return Checkpoint(without_module(tensors))
 
 
-def _strided(view: _View, path: Path, numbers: Callable[[_Storage], np.ndarray]) -> np.ndarray:
+def _strided(view: View, path: Path, numbers: Callable[[Storage], np.ndarray]) -> np.ndarray:
     flat = numbers(view.storage)
     start = view.storage.offset + view.offset
     reach = sum((length - 1) * step for length, step in zip(view.shape, view.stride, strict=True))
@@ -162,142 +108,3 @@ def _strided(view: _View, path: Path, numbers: Callable[[_Storage], np.ndarray])
         damaged(path)
     strides = [step * flat.itemsize for step in view.stride]
     return np.lib.stride_tricks.as_strided(flat[start:], view.shape, strides, writeable=False)
-
-
-def _unpickle(stream: Any, path: Path, storages: dict[str, _Storage]) -> object:
-    """The next object of a pickle of plain data and tensors; WeightsError at anything more.
-
-    storages: collects those it mentions, by key.
-    """
-    stack: list[Any] = []
-    marks: list[int] = []
-    memo: dict[int, Any] = {}
-
-    def since_mark() -> list[Any]:
-        start = marks.pop()
-        items = stack[start:]
-        del stack[start:]
-        return items
-
-    for op, argument, _ in pickletools.genops(stream):
-        arg: Any = argument
-        match op.name:
-            case "PROTO" | "FRAME":
-                pass
-            case "STOP":
-                return stack.pop()
-            case "NONE":
-                stack.append(None)
-            case "NEWTRUE" | "NEWFALSE":
-                stack.append(op.name == "NEWTRUE")
-            case name if name in _CONSTANTS:
-                stack.append(arg)
-            case "EMPTY_DICT":
-                stack.append({})
-            case "EMPTY_LIST" | "EMPTY_SET":
-                stack.append([])
-            case "EMPTY_TUPLE":
-                stack.append(())
-            case "MARK":
-                marks.append(len(stack))
-            case "POP":
-                stack.pop()
-            case "POP_MARK":
-                since_mark()
-            case "DUP":
-                stack.append(stack[-1])
-            case "TUPLE":
-                stack.append(tuple(since_mark()))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                count = int(op.name[-1])
-                stack[-count:] = [tuple(stack[-count:])]
-            case "LIST" | "FROZENSET":
-                stack.append(since_mark())
-            case "DICT":
-                stack.append(_extended({}, since_mark(), path))
-            case "APPEND":
-                item = stack.pop()
-                _extended(stack[-1], [item], path)
-            case "SETITEM":
-                value, key = stack.pop(), stack.pop()
-                _extended(stack[-1], [key, value], path)
-            case "APPENDS" | "SETITEMS" | "ADDITEMS":
-                items = since_mark()
-                _extended(stack[-1], items, path)
-            case "PUT" | "BINPUT" | "LONG_BINPUT":
-                memo[int(arg)] = stack[-1]
-            case "MEMOIZE":
-                memo[len(memo)] = stack[-1]
-            case "GET" | "BINGET" | "LONG_BINGET":
-                stack.append(memo[int(arg)])
-            case "GLOBAL":
-                stack.append(_allowed(arg.replace(" ", "."), path))
-            case "STACK_GLOBAL":
-                name, module = stack.pop(), stack.pop()
-                stack.append(_allowed(f"{module}.{name}", path))
-            case "INST":
-                _allowed(arg.replace(" ", "."), path)
-                damaged(path)
-            case "BINPERSID":
-                storage = _storage(stack.pop(), path)
-                storages[storage.key] = storage
-                stack.append(storage)
-            case "REDUCE" | "NEWOBJ":
-                args, function = stack.pop(), stack.pop()
-                stack.append(_construct(function, args, path))
-            case "BUILD":  # a state dict's _metadata, the versions of its layers: not needed
-                stack.pop()
-                if not isinstance(stack[-1], dict):
-                    damaged(path)
-            case other:
-                raise WeightsError(f"{path} asks for {other}, which no file of plain tensors needs; it was not read")
-    damaged(path)
-
-
-def _extended(target: Any, items: list[Any], path: Path) -> Any:
-    """`target`, a list with the items added, or a dict with them as keys and values in turn."""
-    if isinstance(target, list):
-        target += items
-    # Flat keys only: hashing a tuple that is nested deeply enough overflows the C stack.
-    elif isinstance(target, dict) and all(isinstance(key, str | int | float | bytes | None) for key in items[::2]):
-        target.update(zip(items[::2], items[1::2], strict=True))
-    else:
-        damaged(path)
-    return target
-
-
-def _allowed(name: str, path: Path) -> _Global:
-    if name not in _ALLOWED:
-        raise WeightsError(
-            f'{path} asks for "{name}", which could run code; it was not read '
-            "(only plain tensors are: torch.save(model.state_dict(), …))"
-        )
-    return _Global(name)
-
-
-def _storage(pid: Any, path: Path) -> _Storage:
-    """("storage", type, key, device, number of elements[, (key of the view, offset, number)])."""
-    match pid:
-        case ("storage", _Global(kind), str(key), _, int(), *rest) if kind in _STORAGES:
-            offset = rest[0][1] if rest and rest[0] else 0
-            if type(offset) is int and offset >= 0:
-                return _Storage(_STORAGES[kind], key, offset)
-    damaged(path)
-
-
-def _construct(function: Any, args: Any, path: Path) -> object:
-    match function, args:
-        case _Global("collections.OrderedDict"), (*pairs,) if len(pairs) < 2:
-            return _extended({}, [item for key, value in (pairs[0] if pairs else ()) for item in (key, value)], path)
-        case _Global("torch.Size"), ([*lengths],):
-            return tuple(lengths)
-        case _Global("torch._utils._rebuild_parameter"), (_View() as view, *_):
-            return view
-        case (
-            _Global("torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2"),
-            (_Storage() as storage, int(offset), tuple(shape), tuple(stride), *_),
-        ):
-            numbers = (offset, *shape, *stride)
-            if len(shape) == len(stride) and all(type(number) is int and number >= 0 for number in numbers):
-                return _View(storage, offset, shape, stride)
-    damaged(path)
