@@ -120,9 +120,9 @@ def add(source: str, name: str | None, overwrite: bool) -> None:
     SOURCE is an .artstyle file, a folder or zip with a style.toml, the https address of such a file, or hf:user/repo
     for a Hugging Face repository. It is checked first; nothing in it is executed.
     """
-    from artkit.stylize import gallery
+    from artkit.stylize import collection
 
-    style = gallery.add(source, name, overwrite=overwrite)
+    style = collection.add(source, name, overwrite=overwrite)
     click.echo(f"{style.name}: {style.manifest.title}; artkit stylize photo.jpg --style {style.name}", err=True)
     click.echo(style.folder)
 
@@ -144,22 +144,22 @@ def make(picture: str, name: str, predictor: Path, overwrite: bool) -> None:
 
     from artkit.contract import WeightsError
     from artkit.image import load
-    from artkit.stylize import gallery, manifest
+    from artkit.stylize import collection, manifest
     from artkit.stylize.predicting import read_predictor
     from artkit.stylize.stylefile import file_sha256, write_style
 
-    gallery.check_new(name, overwrite)
+    collection.check_new(name, overwrite)
     painting, predict = load(picture), read_predictor(predictor)
     code, stroke = predict(painting)
     network = predictor.with_name(f"{predict.plan.name}.safetensors")
     if not network.is_file() or file_sha256(network) != predict.base:
         raise WeightsError(f"{network} is not the network that {predictor} predicts for; keep the two together")
-    gallery.keep_network(network)
+    collection.keep_network(network)
     about = manifest.Manifest.of({"format": manifest.FORMAT, "title": Path(picture).stem}, picture)
     with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
         path = Path(passing) / f"{name}.artstyle"
         write_style(path, about, predict.plan, code, stroke, base=predict.base)
-        gallery.add(str(path), name, overwrite=overwrite)
+        collection.add(str(path), name, overwrite=overwrite)
     click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
 
 
@@ -167,9 +167,9 @@ def make(picture: str, name: str, predictor: Path, overwrite: bool) -> None:
 @_name
 def remove(name: str) -> None:
     """Delete the style NAME that you added."""
-    from artkit.stylize import gallery
+    from artkit.stylize import collection
 
-    gallery.remove(name)
+    collection.remove(name)
     click.echo(f"{name} removed", err=True)
 
 

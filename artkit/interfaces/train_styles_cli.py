@@ -144,12 +144,12 @@ def mine(
     import tempfile
 
     from artkit.image import load
-    from artkit.stylize import gallery
+    from artkit.stylize import collection
     from artkit.train.personal import mine_steps
     from artkit.train.record import Record
     from artkit.train.shelve import network_of, sheet, shelve_mine, title_of
 
-    gallery.check_new(name, overwrite)
+    collection.check_new(name, overwrite)
     picture = load(painting)
     held = _base(base, plan)
     seen, content = _features(features), _photos(photos, options.crop)
@@ -169,7 +169,7 @@ def mine(
         made = record.folder / f"{name}.artstyle"
         learned = made.exists()
         if learned and _first_rank():
-            gallery.add(str(made), name, overwrite=overwrite)
+            collection.add(str(made), name, overwrite=overwrite)
     if not finished:
         if _first_rank():
             said = f'"{name}" is what was learned so far' if learned else "nothing was learned yet"

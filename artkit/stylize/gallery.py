@@ -1,25 +1,19 @@
 """Where styles come from: a picture file, or a name in the gallery, artkit's own `styles/` and the person's.
 
 A style is a folder with a style.toml; the networks it names are beside it, or in `networks/` beside all styles. What
-a person adds goes into $ARTKIT_DATA_DIR/styles, whole or not at all, and stands before a shipped style of its name.
+a person adds is in $ARTKIT_DATA_DIR/styles (collection.py) and stands before a shipped style of its name.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import re
-import secrets
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import artkit
-from artkit import checkpoint
-from artkit.checkpoint import disk_errors
 from artkit.contract import UnknownStyle, WeightsError, WrongCall
 from artkit.formats.paths import refuse_urls
 from artkit.stylize import manifest
@@ -70,7 +64,18 @@ def own_folder() -> Path:
 def names() -> list[str]:
     """Every name in the gallery, sorted; nothing is read."""
     found = {path.parent.name for root in (own_folder(), folder()) for path in root.glob(f"*/{manifest.NAME}")}
-    return sorted(filter(_is_name, found))
+    return sorted(filter(is_name, found))
+
+
+def is_name(name: str) -> bool:
+    """Whether a style can have this name."""
+    return re.fullmatch("[a-z0-9][a-z0-9_-]{0,63}", name) is not None and name != NETWORKS
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder of a style, the person's before the shipped one."""
+    places = [root / name for root in (own_folder(), folder())] if is_name(name) else []
+    return next((place for place in places if (place / manifest.NAME).is_file()), None)
 
 
 def get(name: str) -> Style:
@@ -78,7 +83,7 @@ def get(name: str) -> Style:
 
     UnknownStyle offers the nearest name; WeightsError: its style.toml is damaged.
     """
-    place = _place(name)
+    place = folder_of(name)
     if place is None:
         raise UnknownStyle(name, names())
     return Style(name, place, manifest.read(locate(place, manifest.NAME)))
@@ -97,7 +102,7 @@ def installed() -> tuple[list[Style], list[WeightsError]]:
 
 def is_named(style: str) -> bool:
     """Whether this is a style of the gallery; a file of that name comes first."""
-    return _place(style) is not None and not Path(style).exists()
+    return folder_of(style) is not None and not Path(style).exists()
 
 
 def find(style: str) -> Path:
@@ -110,7 +115,7 @@ def find(style: str) -> Path:
     path = Path(style).expanduser()
     if (style and path.exists()) or path.suffix or any(separator in style for separator in ("/", os.sep)):
         return path
-    if _place(style):
+    if folder_of(style):
         raise WrongCall(f'"{style}" is a style network; to optimize, give a picture file: --style painting.jpg')
     raise UnknownStyle(style, names())
 
@@ -139,80 +144,6 @@ def network(style: Style, plan: PlanName = "full") -> StyleSet:
     return found
 
 
-def add(source: str, name: str | None = None, *, overwrite: bool = False) -> Style:
-    """Keep a style under a name; what it is made of is checked before it is put in place.
-
-    source: an .artstyle file, a folder or zip with a style.toml, the https address of such a file, or hf:user/repo.
-    name: None takes the source's own. WrongCall: a name that is taken, unless `overwrite`, or cannot be.
-    WeightsError: what is wrong with the source, the network, the disk.
-    """
-    from artkit.stylize.parcels import SINGLE, unpack
-
-    if name is not None:
-        check_new(name, overwrite)
-    root = own_folder()
-    with _disk_errors(), _staging(root) as staging:
-        try:
-            suggested = unpack(source, staging)
-            name = name or re.sub("[^a-z0-9]+", "-", suggested.lower()).strip("-")[:64]
-            check_new(name, overwrite)
-            style = Style(name, staging, manifest.read(staging / manifest.NAME))
-            for plan in style.manifest.networks:
-                network(style, plan)
-        except WeightsError as error:
-            said = str(error)
-            for passing in (staging.resolve(), staging):  # the person knows the source, not where it is unpacked
-                said = said.replace(str(passing / SINGLE), source).replace(str(passing), source)
-            raise WeightsError(said) from None
-        _keep_bases(staging)
-        _put_in_place(staging, root / name, overwrite)
-        _drop_unused_bases()
-    return get(name)
-
-
-def keep_network(path: Path) -> str:
-    """Keep a file of style networks where single styles made for it find it; its SHA-256. WeightsError: the disk."""
-    from artkit.stylize.stylefile import read_network
-
-    digest = read_network(path).sha256
-    with _disk_errors():
-        _copy_network(path, own_folder() / NETWORKS / f"{digest}.safetensors")
-    return digest
-
-
-def remove(name: str) -> None:
-    """Delete a style that the person added; UnknownStyle, WrongCall: there is no such style, or artkit ships it."""
-    place = _place(name)
-    if place is None:
-        raise UnknownStyle(name, names())
-    if place.parent != own_folder():
-        raise WrongCall(f'"{name}" comes with artkit and is not removed')
-    with _disk_errors():
-        _delete(place)
-        _drop_unused_bases()
-
-
-def _is_name(name: str) -> bool:
-    return re.fullmatch("[a-z0-9][a-z0-9_-]{0,63}", name) is not None and name != NETWORKS
-
-
-def _place(name: str) -> Path | None:
-    """The folder of a style, the person's before the shipped one."""
-    places = [root / name for root in (own_folder(), folder())] if _is_name(name) else []
-    return next((place for place in places if (place / manifest.NAME).is_file()), None)
-
-
-def check_new(name: str, overwrite: bool) -> None:
-    """WrongCall for a name that a new style cannot have."""
-    if not _is_name(name):
-        raise WrongCall(f'"{name}" cannot be a name of a style; --name takes a-z, 0-9, "-" and "_", up to 64 of them')
-    if not overwrite and (_place(name) or (own_folder() / name).exists()):
-        raise WrongCall(f'there is a style "{name}" already; --name gives another name, --overwrite replaces it')
-
-
-# --- networks -----------------------------------------------------------------------------------------------------
-
-
 def _read(path: Path, entry: NetworkFile) -> StyleSet:
     stamp = path.stat()
     return _read_once(path, entry.sha256, stamp.st_mtime_ns, stamp.st_size)
@@ -228,7 +159,7 @@ def _read_once(path: Path, sha256: str, *stamp: int) -> StyleSet:
     style = read_style(path, sha256)
     if not style.base:
         return style.on(None)
-    held = _base(style.base)
+    held = base_file(style.base)
     if held is None:
         raise WeightsError(
             f"{path} was made for a network that is not installed (SHA-256 {style.base[:12]}…); update artkit: "
@@ -242,7 +173,7 @@ def _read_once(path: Path, sha256: str, *stamp: int) -> StyleSet:
     return style.on(base)
 
 
-def _base(sha256: str) -> Path | None:
+def base_file(sha256: str) -> Path | None:
     """The file of a network that single styles were made for."""
     kept = own_folder() / NETWORKS / f"{sha256}.safetensors"
     if kept.is_file():
@@ -252,77 +183,3 @@ def _base(sha256: str) -> Path | None:
             if entry.sha256 == sha256:
                 return locate(style.folder, entry.file)
     return None
-
-
-def _needed_bases(folder: Path) -> set[str]:
-    """The networks that the single styles in a folder were made for."""
-    needed = set()
-    for file in folder.glob("*.artstyle"):
-        with contextlib.suppress(WeightsError):
-            needed.add(checkpoint.read(file).metadata.get("base", ""))
-    return needed - {""}
-
-
-def _keep_bases(staging: Path) -> None:
-    """Copy the networks of single styles: the next artkit may come with other ones."""
-    for sha256 in _needed_bases(staging):
-        held = _base(sha256)
-        assert held is not None, "the style has been read, and its network with it"
-        _copy_network(held, own_folder() / NETWORKS / f"{sha256}.safetensors")
-
-
-def _copy_network(path: Path, kept: Path) -> None:
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("rb") as source, checkpoint.replacing(kept) as copy:
-            shutil.copyfileobj(source, copy)
-
-
-def _drop_unused_bases() -> None:
-    needed = {sha256 for place in own_folder().iterdir() for sha256 in _needed_bases(place)}
-    for kept in (own_folder() / NETWORKS).glob("*.safetensors"):
-        if kept.stem not in needed:
-            kept.unlink(missing_ok=True)
-
-
-# --- folders ------------------------------------------------------------------------------------------------------
-
-
-def _disk_errors() -> contextlib.AbstractContextManager[None]:
-    return disk_errors(own_folder(), "set ARTKIT_DATA_DIR to another folder")
-
-
-@contextlib.contextmanager
-def _staging(root: Path) -> Iterator[Path]:
-    """A hidden folder among the person's styles, gone at the end unless it has been renamed."""
-    staging = root / f".{secrets.token_hex(4)}.adding"
-    staging.mkdir(parents=True)
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _put_in_place(staging: Path, place: Path, overwrite: bool) -> None:
-    """Rename; a style that was there comes back if that fails."""
-    old = place.with_name(f".{secrets.token_hex(4)}.old")
-    if overwrite and place.exists():
-        place.rename(old)
-    try:
-        staging.rename(place)
-    except BaseException:
-        if old.exists():
-            old.rename(place)
-        raise
-    _delete(old)
-
-
-def _delete(place: Path) -> None:
-    """Take a folder, or a link to one, out of sight first: it is there whole, or not at all."""
-    hidden = place.with_name(f".{secrets.token_hex(4)}.removed")
-    with contextlib.suppress(FileNotFoundError):
-        place.rename(hidden)
-        if hidden.is_symlink():
-            hidden.unlink()
-        else:
-            shutil.rmtree(hidden)
