@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from artkit.image import Picture, load, save
     from artkit.stylize import stylize
     from artkit.stylize.optimize import optimize_steps
-    from artkit.stylize.options import OptimizeOptions
+    from artkit.stylize.options import OptimizeOptions, RestyleOptions
 
 __all__ = [
     "ArtkitError",
     "OptimizeOptions",
     "Picture",
+    "RestyleOptions",
     "Step",
     "__version__",
     "load",
@@ -37,6 +38,7 @@ _HOMES = {
     "load": "artkit.image",
     "save": "artkit.image",
     "OptimizeOptions": "artkit.stylize.options",
+    "RestyleOptions": "artkit.stylize.options",
     "optimize_steps": "artkit.stylize.optimize",
 }
 

@@ -1,15 +1,15 @@
 """Make styles/, the gallery that artkit ships, of what `artkit train many` wrote.
 
-    python scripts/ship_styles.py OUT_FULL OUT_LIGHT
+    python scripts/ship_styles.py OUT_FULL OUT_LIGHT --any OUT_ANY
 
 Every style of scripts/gallery.toml gets its style.toml, with its slot in each of the networks, and preview.jpg, a
-sample photo in the style; the networks go into styles/networks/.
+sample photo in the style; the networks go into styles/networks/, and what `artkit train any` made into its folder any/.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 import tomllib
 from pathlib import Path
 
@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parents[1]
 STYLES, PHOTO = HERE / "styles", HERE / "samples" / "astronaut.jpg"
 
 
-def main(trained: list[Path]) -> None:
+def main(trained: list[Path], any_style: Path) -> None:
     catalog = tomllib.loads((Path(__file__).with_name("gallery.toml")).read_text(encoding="utf-8"))
     for old in STYLES.iterdir():
         if old.is_dir():
@@ -34,6 +34,7 @@ def main(trained: list[Path]) -> None:
     for folder in trained:
         for network in (folder / NETWORKS).glob("*.safetensors"):
             shutil.copy(network, STYLES / NETWORKS)
+    shutil.copytree(any_style / NETWORKS, STYLES / NETWORKS / "any")
     for name, known in catalog.items():
         stem = known.pop("picture")
         (place,) = style_names([stem])
@@ -51,4 +52,8 @@ def main(trained: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main([Path(argument) for argument in sys.argv[1:]])
+    parser = argparse.ArgumentParser(description="Make styles/ of what was trained.")
+    parser.add_argument("trained", nargs="+", type=Path, help="folders that artkit train many wrote, one a plan")
+    parser.add_argument("--any", type=Path, required=True, help="the folder that artkit train any wrote")
+    args = parser.parse_args()
+    main(args.trained, args.any)

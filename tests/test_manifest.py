@@ -27,6 +27,7 @@ def test_the_text_is_plain_toml() -> None:
         "description": "Swirls, blue and yellow.",
         "strength": 0.9,
         "stroke": 1.25,
+        "texture": 0.5,
         "networks": {
             "full": {"file": "../networks/full.safetensors", "slot": 3, "sha256": "0123456789abcdef" * 4},
         },

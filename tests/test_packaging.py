@@ -101,7 +101,7 @@ def test_the_readme_opens_with_the_two_commands_that_ci_runs() -> None:
         assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
         assert README.index(command) < 1500
     samples = re.findall(r"samples/\S+", readme_command("paint"))
-    assert len(samples) == 2
+    assert samples
     assert all((ROOT / sample).is_file() for sample in samples)
 
 

@@ -122,6 +122,7 @@ def test_show(call: Call, shipped: Path) -> None:
         "description": "Swirls, blue and yellow.",
         "strength": "0.9",
         "stroke": "1.25",
+        "texture": "0.5",
         "added by": "artkit",
         "light": f"{shipped}/starry/../networks/light.safetensors, slot 2",
     }

@@ -18,7 +18,7 @@ QUICK = ["--crop", "64", "--batch", "4", "--style-size", "64", "--steps", "3"]
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two pictures to learn and a photo."""
+    """A folder with two pictures to learn and a photo; no styles but those that are trained here."""
     (tmp_path / "pictures").mkdir()
     y, x = np.mgrid[:90, :90] / 5
     for name, angle in (("Great Wave", 1), ("scream", 2)):
@@ -27,6 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.fromarray((pixels * 60 + 128).astype(np.uint8)).resize((70, 50)).save(tmp_path / "photo.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ARTKIT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(gallery, "folder", lambda: tmp_path / "shipped")
     return tmp_path
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """What the flags ask for, before anything is opened: picture files to optimize after, or names of styles."""
+    """What the flags ask for, before anything is opened: picture files to paint after, or names of styles."""
 
     styles: tuple[str, ...]
     options: OptimizeOptions | RestyleOptions
@@ -26,7 +26,12 @@ class Choice:
     @property
     def label(self) -> str:
         """The styles, for file names."""
-        return "+".join(Path(style).stem if self.optimizes else style for style in self.styles)
+        return "+".join(style if self.named else Path(style).stem for style in self.styles)
+
+    @property
+    def named(self) -> bool:
+        """Whether the styles are names; picture files otherwise."""
+        return isinstance(self.options, RestyleOptions) and not self.options.fast
 
     @property
     def optimizes(self) -> bool:
@@ -41,8 +46,13 @@ def choose(styles: Sequence[str], params: Mapping[str, Any]) -> Choice:
         if any(named):
             name = styles[named.index(True)]
             raise WrongCall(f'"{name}" is a named style and "{files[0]}" a picture; they cannot be mixed')
-        _refuse(params, RestyleOptions, OptimizeOptions, "is for named styles; see artkit styles")
+        if params.get("fast"):
+            _refuse(params, OptimizeOptions, RestyleOptions, "is for painting step by step, not for --fast")
+            return Choice(files, checked(RestyleOptions, given(RestyleOptions, params)))
+        _refuse(params, RestyleOptions, OptimizeOptions, "is for named styles and --fast; see artkit styles")
         return Choice(files, checked(OptimizeOptions, given(OptimizeOptions, params)))
+    if params.get("fast"):
+        raise WrongCall("--fast is for painting after a picture file; a named style is fast already")
     _refuse(params, OptimizeOptions, RestyleOptions, "is for painting after a picture file, not for a named style")
     return Choice(tuple(styles), checked(RestyleOptions, given(RestyleOptions, params)))
 
@@ -88,7 +98,8 @@ def open_job(choice: Choice, masks: Sequence[str]) -> Job:
         sources = (*sources_of("style", choice.styles), *sources_of("mask", masks), *sources_of("init", init))
         return Job("stylize", choice.options, sources, material)
     named = gather_named(choice.styles, masks, choice.options)
-    styles = tuple(Source("style", name, sha256) for name, sha256 in named.brush.marks)
+    marks = tuple(Source("style", name, sha256) for name, sha256 in named.brush.marks)
+    styles = marks if choice.named else sources_of("style", choice.styles)
     return Job("restyle", choice.options, (*styles, *sources_of("mask", masks)), named)
 
 

@@ -138,7 +138,7 @@ def find_sources(recipe: Recipe, moved: Mapping[str, Sequence[str]], folder: Pat
     moved: role -> the files the person gave, none or one per source of that role, in order.
     folder: that of the picture; a relative path is tried from the current folder and from there.
     """
-    sources, named = recipe.sources, recipe.technique == "restyle"
+    sources, named = recipe.sources, recipe.technique == "restyle" and not recipe.options.get("fast")
     if not any(source.role == "photo" for source in sources):
         raise PictureError("the recipe names no photo; it cannot be repeated")
     queues = {role: list(files) for role, files in moved.items()}

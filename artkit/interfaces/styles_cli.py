@@ -103,6 +103,7 @@ def show(name: str) -> None:
         "description": about.description,
         "strength": f"{about.strength:g}",
         "stroke": f"{about.stroke:g}",
+        "texture": f"{about.texture:g}",
         "added by": "you" if style.own else "artkit",
     }
     facts |= {plan: f"{style.folder / entry.file}, slot {entry.slot}" for plan, entry in about.networks.items()}
@@ -132,29 +133,25 @@ def add(source: str, name: str | None, overwrite: bool) -> None:
 @click.option("--name", required=True, help="Its name.")
 @click.option(
     "--predictor",
-    required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The predictor.safetensors that artkit train any made, beside its network.",
+    help="The predictor.safetensors that artkit train any made, beside its network  [default: artkit's own]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a style of this name.")
-def make(picture: str, name: str, predictor: Path, overwrite: bool) -> None:
+def make(picture: str, name: str, predictor: Path | None, overwrite: bool) -> None:
     """Make a style of PICTURE, without training: its code is predicted."""
     import tempfile
 
-    from artkit.contract import WeightsError
     from artkit.image import load
     from artkit.stylize import collection, manifest
-    from artkit.stylize.predicting import read_predictor
-    from artkit.stylize.stylefile import file_sha256, write_style
+    from artkit.stylize.predicting import network_beside, read_predictor, shipped
+    from artkit.stylize.stylefile import write_style
 
     collection.check_new(name, overwrite)
+    predictor = predictor or shipped()
     painting, predict = load(picture), read_predictor(predictor)
     code, stroke = predict(painting)
-    network = predictor.with_name(f"{predict.plan.name}.safetensors")
-    if not network.is_file() or file_sha256(network) != predict.base:
-        raise WeightsError(f"{network} is not the network that {predictor} predicts for; keep the two together")
-    collection.keep_network(network)
+    collection.keep_network(network_beside(predictor, predict))
     about = manifest.Manifest.of({"format": manifest.FORMAT, "title": Path(picture).stem}, picture)
     with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
         path = Path(passing) / f"{name}.artstyle"

@@ -202,11 +202,14 @@ class StyleNetwork:
     plan: Plan
     weights: Mapping[str, mx.array]
 
-    def __call__(self, x: mx.array, code: Code) -> mx.array:
-        """(B, H, W, 3), sRGB 0..1, of any size -> the same, not clipped."""
+    def __call__(self, x: mx.array, code: Code, grain: mx.array | None = None) -> mx.array:
+        """(B, H, W, 3), sRGB 0..1, of any size -> the same, not clipped.
+
+        grain: added to what the layers see, (B, H, W, 1), and not to the photo's share.
+        """
         _, H, W, _ = x.shape
+        f = kept = self.fold(self.padded(x if grain is None else x + grain))
         x = self.padded(x)
-        f = kept = self.fold(x)
         for layer in self.plan.layers:
             kept = f if layer.skip == "from" else kept
             f = self.convolve(layer, f)

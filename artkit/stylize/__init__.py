@@ -26,21 +26,27 @@ def stylize(
     mask: Readable | Sequence[Readable] | None = None,
     **options: Any,
 ) -> Image.Image:
-    """Paint `photo` in the style of one or more pictures.
+    """Paint `photo` in the style of one or more pictures, or in named styles of the gallery.
 
     photo, style, mask: file names, Pillow pictures, arrays (H, W, 3) or bytes. Lists of styles and masks go together.
-    options: the fields of `artkit.OptimizeOptions`, such as size=1024, content_weight=0.05, keep_color="luma".
+    options: the fields of `artkit.OptimizeOptions`, such as size=1024, content_weight=0.05, keep_color="luma"; for
+    named styles, and for pictures with fast=True (one pass of a network), those of `artkit.RestyleOptions`.
     Gives 8-bit RGB, or RGBA where the photo has alpha, `size` pixels along its longest edge.
     WrongCall for an impossible option, PictureError for a picture that cannot be read, WeightsError when the network
     is not installed. Method: Gatys, Ecker and Bethge 2016, "Image style transfer using convolutional neural networks".
     """
     from artkit.image import Picture, load
-    from artkit.stylize.options import OptimizeOptions
-    from artkit.stylize.prepare import gather, steps_of
+    from artkit.stylize.gallery import is_named
+    from artkit.stylize.options import OptimizeOptions, RestyleOptions
+    from artkit.stylize.prepare import gather, gather_named, restyle_with, steps_of
 
-    checked = OptimizeOptions.checked(options)
-    picture = load(photo)
-    steps = steps_of(picture, gather(_several(style), _several(mask), checked), checked)
+    picture, styles, masks = load(photo), _several(style), _several(mask)
+    if options.get("fast") or all(isinstance(each, str) and is_named(each) for each in styles):
+        passing = RestyleOptions.checked(options)
+        steps = restyle_with(picture, gather_named(styles, masks, passing), passing)
+    else:
+        checked = OptimizeOptions.checked(options)
+        steps = steps_of(picture, gather(styles, masks, checked), checked)
     last = deque(steps, maxlen=1).pop()  # every step holds a picture: one at a time
     return Picture.of(last.image, like=picture).to_pil()
 

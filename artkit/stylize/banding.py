@@ -36,13 +36,13 @@ def bytes_per_pixel(plan: Plan) -> float:
     return 4 * LIVE * widest
 
 
-def draw(network: StyleNetwork, x: mx.array, code: Code, memory: float) -> mx.array:
-    """`network(x, code)` for a picture (1, H, W, 3) within `memory` bytes (and a few rows more), evaluated."""
+def draw(network: StyleNetwork, x: mx.array, code: Code, memory: float, grain: mx.array | None = None) -> mx.array:
+    """`network(x, code, grain)` for a picture (1, H, W, 3) within `memory` bytes (and a few rows more), evaluated."""
     if x.shape[1] * x.shape[2] * bytes_per_pixel(network.plan) <= memory:
-        drawn = network(x, code)
+        drawn = network(x, code, grain)
         mx.eval(drawn)
         return drawn
-    return _in_bands(network, x, code, memory)
+    return _in_bands(network, x, code, memory, grain)
 
 
 class Map:
@@ -93,14 +93,16 @@ class Sums:
         return tuple(mx.array(m.astype(np.float32)).reshape(1, 1, 1, -1) for m in pair)  # type: ignore[return-value]
 
 
-def _in_bands(network: StyleNetwork, x: mx.array, code: Code, memory: float) -> mx.array:
+def _in_bands(network: StyleNetwork, x: mx.array, code: Code, memory: float, grain: mx.array | None) -> mx.array:
     plan, (_, height, width, _) = network.plan, x.shape
-    x = network.padded(x)
+    x, grain = network.padded(x), None if grain is None else network.padded(grain)
     rows = max(plan.multiple, int(memory / (x.shape[2] * bytes_per_pixel(plan))) // plan.multiple * plan.multiple)
     f = Map(x.shape[1] // plan.fold, x.shape[2] // plan.fold, plan.layers[0].ins)
     kept, pixels = f, plan.fold  # rows of pixels for a row of the map
     for start, stop in f.bands(rows // pixels):
-        f.write(start, network.fold(x[:, start * pixels : stop * pixels]))
+        rows_here = slice(start * pixels, stop * pixels)
+        seen = x[:, rows_here] if grain is None else x[:, rows_here] + grain[:, rows_here]
+        f.write(start, network.fold(seen))
     for layer in plan.layers:
         kept = f if layer.skip == "from" else kept
         f, sums = _convolve(network, layer, f, rows // pixels)

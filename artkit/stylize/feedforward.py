@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,10 +19,11 @@ from artkit.nets.stylenets import Code
 from artkit.stylize import gallery
 from artkit.stylize.banding import draw
 from artkit.stylize.gallery import Style
-from artkit.stylize.manifest import PlanName
+from artkit.stylize.manifest import Manifest, PlanName
 from artkit.stylize.options import RestyleOptions
 from artkit.stylize.regions import inside
 from artkit.stylize.stylefile import StyleSet
+from artkit.stylize.texture import grain
 
 DEFAULTS = RestyleOptions()
 
@@ -32,7 +34,7 @@ class Brush:
 
     codes: one a style, (S, P), as strong and with strokes as large as the options or the style say. weights: (S,).
     marks: names, each with a SHA-256 of the network and the code: another one draws another picture.
-    still: nothing is to change.
+    still: nothing is to change. texture: of even areas, 0..1.
     """
 
     network: StyleSet
@@ -40,6 +42,7 @@ class Brush:
     weights: tuple[float, ...]
     marks: tuple[tuple[str, str], ...]
     still: bool
+    texture: float
 
     @classmethod
     def of(cls, names: Sequence[str], options: RestyleOptions = DEFAULTS) -> Brush:
@@ -53,24 +56,53 @@ class Brush:
             if held.sha256 != sets[0].sha256:
                 raise WrongCall(f'"{styles[0].name}" and "{style.name}" are of different networks and cannot be mixed')
         codes = [_code(style, plan, held, options) for style, held in zip(styles, sets, strict=True)]
-        weights = options.style_weight or (1.0,) * len(styles)
-        if len(weights) != len(styles):
-            raise WrongCall(f"{len(weights)} style weights for {len(styles)} styles; give one for each")
+        shares = _shares(options.style_weight, len(styles))
         marks = [hashlib.sha256(sets[0].sha256.encode() + np.array(code).tobytes()).hexdigest() for code in codes]
         still = not any(_strength(style, options) for style in styles)
-        shares = tuple(weight / sum(weights) for weight in weights)
-        return cls(sets[0], mx.stack(codes), shares, tuple(zip(names, marks, strict=True)), still)
+        texture = sum(
+            share * _strength(style, options) * (style.manifest.texture if options.texture is None else options.texture)
+            for share, style in zip(shares, styles, strict=True)
+        )
+        return cls(sets[0], mx.stack(codes), shares, tuple(zip(names, marks, strict=True)), still, texture)
+
+    @classmethod
+    def after(cls, pictures: Sequence[Picture], options: RestyleOptions = DEFAULTS) -> Brush:
+        """After pictures that no network was trained for: their codes are predicted. WeightsError: a damaged file."""
+        from artkit.stylize.predicting import network_beside, read_predictor, shipped
+        from artkit.stylize.stylefile import read_network
+
+        predict = read_predictor(shipped())
+        held = read_network(network_beside(shipped(), predict), predict.base)
+        usual = Manifest(title="any style", texture=0.25)
+        strength = usual.strength if options.strength is None else options.strength
+        stroke = usual.stroke if options.stroke is None else options.stroke
+        codes = []
+        for picture in pictures:
+            code, slope = predict(picture)
+            codes.append(strength * (code + math.log2(stroke) * slope) + (1 - strength) * held.code(0))
+        texture = strength * (usual.texture if options.texture is None else options.texture)
+        shares = _shares(options.style_weight, len(codes))
+        return cls(held, mx.stack(codes), shares, (), strength == 0, texture)
 
     def paint(self, x: mx.array, masks: Sequence[np.ndarray], memory: float) -> mx.array:
         """(1, H, W, 3), sRGB 0..1 -> the same restyled, not clipped; masks: (H, W), one a style, or none."""
         network = self.network.network
+        noise = mx.array(grain(np.array(x[0]), self.texture)[None]) if self.texture else None
         if not masks:
-            return draw(network, x, Code(self.codes, mx.array([self.weights])), memory)
+            return draw(network, x, Code(self.codes, mx.array([self.weights])), memory, noise)
         where = np.stack(masks, axis=-1) * np.array(self.weights, np.float32)
         where /= np.maximum(where.sum(axis=-1, keepdims=True), 1e-6)
         down, right = (-edge % network.plan.multiple for edge in x.shape[1:3])
         padded = np.pad(where, ((0, down), (0, right), (0, 0)), "edge")
-        return draw(network, x, Code(self.codes, mx.array(padded[None])), memory)
+        return draw(network, x, Code(self.codes, mx.array(padded[None])), memory, noise)
+
+
+def _shares(weights: Sequence[float], styles: int) -> tuple[float, ...]:
+    """Of each style in a mixture, summing to one; equal ones if no weights are given."""
+    weights = weights or (1.0,) * styles
+    if len(weights) != styles:
+        raise WrongCall(f"{len(weights)} style weights for {styles} styles; give one for each")
+    return tuple(weight / sum(weights) for weight in weights)
 
 
 def _plan(styles: Sequence[Style], options: RestyleOptions) -> PlanName:

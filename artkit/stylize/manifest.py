@@ -9,6 +9,7 @@
     description = "Swirls of short strokes, blue and yellow."
     strength = 0.9
     stroke = 1.0
+    texture = 0.5
 
     [networks.full]
     file = "../networks/full.safetensors"
@@ -78,7 +79,7 @@ class NetworkFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What style.toml says; strength 0..1 and stroke size 0.5..2 are what the style is used with unless told."""
+    """What style.toml says; strength, stroke size and texture are what the style is used with unless told."""
 
     model_config = _SETTINGS
 
@@ -89,8 +90,9 @@ class Manifest(BaseModel):
     licence: Text = ""
     source: Text = ""
     description: Text = ""
-    strength: float = Field(1.0, ge=0, le=1)
-    stroke: float = Field(1.0, ge=0.5, le=2)
+    strength: float = Field(default=1.0, ge=0, le=1)
+    stroke: float = Field(default=1.0, ge=0.5, le=2)
+    texture: float = Field(default=0.5, ge=0, le=1)
     networks: dict[PlanName, NetworkFile] = Field(default_factory=dict)
 
     @classmethod

@@ -117,6 +117,12 @@ class RestyleOptions(Options):
     stroke: float | None = Field(
         default=None, ge=0.5, le=2, description="Named styles: size of the strokes (the style's own if not given)"
     )
+    texture: float | None = Field(
+        default=None, ge=0, le=1, description="Named styles: strokes in even areas such as skies (the style's own)"
+    )
+    fast: bool = Field(
+        default=False, description="Paint after picture files in one pass, with the network for any style"
+    )
     keep_color: Literal["off", "luma", "match"] = Field(
         default="off", description="Colors of the photo: luma paints in them, match comes near them"
     )

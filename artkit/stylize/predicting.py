@@ -17,7 +17,10 @@ from artkit.contract import WeightsError
 from artkit.image import Picture
 from artkit.nets.features import FeatureNetwork, load_features
 from artkit.nets.stylenets import PLANS, Plan, Predictor
+from artkit.stylize import gallery
+from artkit.stylize.stylefile import file_sha256
 
+FILE = "predictor.safetensors"
 SIZE = 400  # shorter edge of a style picture at stroke size 1, pixels: as in training
 
 
@@ -40,6 +43,19 @@ class StylePredictor:
         slope = (large - small) / 2
         mx.eval(plain, slope)
         return plain, slope
+
+
+def shipped() -> Path:
+    """The predictor that comes with artkit."""
+    return gallery.folder() / gallery.NETWORKS / "any" / FILE
+
+
+def network_beside(path: Path, predict: StylePredictor) -> Path:
+    """The file of the network that a predictor predicts for; WeightsError: it is not there, or another one."""
+    network = path.with_name(f"{predict.plan.name}.safetensors")
+    if not network.is_file() or file_sha256(network) != predict.base:
+        raise WeightsError(f"{network} is not the network that {path} predicts for; keep the two together")
+    return network
 
 
 def write_predictor(path: Path, weights: Mapping[str, mx.array], plan: Plan, base: str) -> None:

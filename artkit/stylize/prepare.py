@@ -45,17 +45,23 @@ def _start(init: str) -> str:
 
 @dataclass(frozen=True)
 class Named:
-    """Styles of the gallery that photos are restyled in, and masks: the same for every photo of a call."""
+    """Styles that photos are restyled in in one pass, and masks: the same for every photo of a call."""
 
     brush: Brush
     masks: tuple[Picture, ...]
 
 
-def gather_named(names: Sequence[str], masks: Sequence[Readable], options: RestyleOptions) -> Named:
-    """Open everything; UnknownStyle, or a WeightsError or PictureError that names what cannot be read."""
+def gather_named(styles: Sequence[Readable], masks: Sequence[Readable], options: RestyleOptions) -> Named:
+    """Open everything; UnknownStyle, or a WeightsError or PictureError that names what cannot be read.
+
+    styles: names of the gallery, or with `options.fast` pictures.
+    """
     from artkit.stylize.feedforward import Brush
 
-    return Named(Brush.of(names, options), tuple(map(load, masks)))
+    if options.fast:
+        pictures = [load(find(style) if isinstance(style, str) else style) for style in styles]
+        return Named(Brush.after(pictures, options), tuple(map(load, masks)))
+    return Named(Brush.of([str(style) for style in styles], options), tuple(map(load, masks)))
 
 
 def restyle_with(photo: Picture, named: Named, options: RestyleOptions) -> Iterator[Step]:

@@ -14,7 +14,7 @@ import numpy as np
 from artkit.nets.stylenets import Code, Plan, StyleNetwork
 from artkit.stylize.gallery import NETWORKS
 from artkit.stylize.manifest import FORMAT, NAME, Manifest, NetworkFile
-from artkit.stylize.predicting import write_predictor
+from artkit.stylize.predicting import FILE, write_predictor
 from artkit.stylize.stylefile import write_network, write_style
 from artkit.train.loop import Weights
 
@@ -47,7 +47,7 @@ def shelve_any(folder: Path, plan: Plan, weights: Weights) -> None:
     path = folder / "networks" / f"{plan.name}.safetensors"
     codes = mx.stack([photo, base])
     digest = write_network(path, network_of(plan, weights), codes, mx.zeros_like(codes))
-    write_predictor(folder / "networks" / "predictor.safetensors", weights, plan, digest)
+    write_predictor(folder / "networks" / FILE, weights, plan, digest)
 
 
 def shelve_mine(path: Path, title: str, plan: Plan, weights: Weights, base: str) -> None:

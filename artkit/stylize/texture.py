@@ -1,0 +1,30 @@
+"""Strokes where a photo has nothing to follow: a clear sky, a wall.
+
+A style network draws along what it sees, and steadily, so that an even area stays even. A little smooth noise, given
+to the network there and nowhere else, is something to follow (Ulyanov et al. 2016 feed noise to a network for the same
+end). It is the same noise every time, and the photo itself is left as it is.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+AMPLITUDE = 0.08  # deviation of the noise at texture 1, of the range 0..1
+SCALES = (3.0, 8.0)  # deviations of the Gaussians that the noise is smoothed with, pixels
+WINDOW = 15  # edge of the square whose deviation says how even it is, pixels
+EVEN = 0.05  # deviation at which an area counts as even by 1/e
+
+
+def grain(pixels: np.ndarray, texture: float) -> np.ndarray:
+    """The noise for a photo (H, W, 3), sRGB 0..1: (H, W, 1), float32. texture: 0..1, how much."""
+    height, width = pixels.shape[:2]
+    noise = np.zeros((height, width), np.float32)
+    for number, scale in enumerate(SCALES):
+        white = np.random.default_rng(number).standard_normal((height, width), np.float32)
+        # White noise smoothed by a Gaussian of deviation s has a deviation of 1 / (2 s √π).
+        noise += cv2.GaussianBlur(white, (0, 0), scale) * np.float32(2 * scale * np.sqrt(np.pi / len(SCALES)))
+    gray = pixels.mean(axis=2, dtype=np.float32)
+    mean = cv2.blur(gray, (WINDOW, WINDOW))
+    variance = np.maximum(cv2.blur(gray * gray, (WINDOW, WINDOW)) - mean * mean, 0)
+    return (AMPLITUDE * texture * noise * np.exp(-variance / EVEN**2))[..., None]
