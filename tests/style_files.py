@@ -22,7 +22,7 @@ MANIFEST = Manifest(
     source="https://example.org/starry",
     description="Swirls, blue and yellow.",
     strength=0.9,
-    stroke=1.25,
+    stroke=0.8,
 )
 
 

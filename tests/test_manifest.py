@@ -26,7 +26,7 @@ def test_the_text_is_plain_toml() -> None:
         "source": "https://example.org/starry",
         "description": "Swirls, blue and yellow.",
         "strength": 0.9,
-        "stroke": 1.25,
+        "stroke": 0.8,
         "texture": 0.5,
         "networks": {
             "full": {"file": "../networks/full.safetensors", "slot": 3, "sha256": "0123456789abcdef" * 4},
@@ -82,7 +82,7 @@ def changed(old: str, new: str) -> str:
         (changed("0.9", "1.1"), '"strength" is 1.1: input should be less than or equal to 1'),
         (changed("0.9", "nan"), '"strength" is nan: input should be a finite number'),
         (changed("0.9", "true"), '"strength" is True: '),
-        (changed("1.25", "0.4"), '"stroke" is 0.4: input should be greater than or equal to 0.5'),
+        (changed("stroke = 0.8", "stroke = 0.4"), '"stroke" is 0.4: input should be greater than or equal to 0.5'),
         (changed("Swirls", "\\u001b[2J"), "should be one line without control characters"),
         (changed("Swirls", "one\\ntwo"), "should be one line without control characters"),
         (changed("Swirls", "S" * 2000), '"description" is '),

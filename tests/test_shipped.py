@@ -85,6 +85,22 @@ def test_weak_styles_are_nearer_to_the_photo(photo: Picture) -> None:
     assert far == sorted(far)
 
 
+def test_larger_strokes_are_coarser_and_weak_ones_keep_the_photos_detail(photo: Picture) -> None:
+    def roughness(stroke: float) -> float:
+        drawn = restyle(photo, ["mosaic"], RestyleOptions(size=128, stroke=stroke, texture=0)).pixels
+        return float(np.abs(np.diff(drawn, axis=1)).mean() / drawn.std())
+
+    assert roughness(2) < 0.9 * roughness(1)
+    weak = restyle(photo, ["mosaic"], RestyleOptions(size=128, stroke=2, strength=0.02)).pixels
+    assert np.abs(weak - photo.pixels).mean() < 0.025  # what halving alone loses is 0.035
+
+
+def test_strokes_grow_with_large_pictures() -> None:
+    assert [Brush.of(["starry"], RestyleOptions(size=size)).stroke for size in (256, 512, 2048, 8192)] == [1, 1, 2, 2]
+    assert Brush.of(["starry"], RestyleOptions(size=1024)).stroke == pytest.approx(2**0.5)
+    assert Brush.of(["starry"], RestyleOptions(size=2048, stroke=0.7)).stroke == pytest.approx(0.7)
+
+
 def stripes(*color: float) -> Picture:
     """Of a color and black."""
     row = np.array([color, (0, 0, 0)], np.float32)[np.arange(200) // 10 % 2]
@@ -145,7 +161,11 @@ def test_a_style_is_made_of_a_picture_by_artkits_own_predictor(photo: Picture, p
     assert run("styles", "make", str(painting), "--name", "stripes") == 0
     made = gallery.get("stripes")
     assert sum(file.stat().st_size for file in made.folder.iterdir()) < 30_000  # a few kB, without the network
-    at_once = np.clip(np.array(Brush.after([load(painting)]).paint(photo.array(), (), 1e12)[0]), 0, 1)
+    at_once = np.clip(
+        np.array(Brush.after([load(painting)], RestyleOptions(size=128, fast=True)).paint(photo.array(), (), 1e12)[0]),
+        0,
+        1,
+    )
     plain = RestyleOptions(size=128, texture=0.25)
     kept = restyle(photo, ["stripes"], plain).pixels
     assert np.abs(kept - at_once).max() < 0.05  # codes are kept in half precision

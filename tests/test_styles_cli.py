@@ -121,7 +121,7 @@ def test_show(call: Call, shipped: Path) -> None:
         "source": "https://example.org/starry",
         "description": "Swirls, blue and yellow.",
         "strength": "0.9",
-        "stroke": "1.25",
+        "stroke": "0.8",
         "texture": "0.5",
         "added by": "artkit",
         "light": f"{shipped}/starry/../networks/light.safetensors, slot 2",

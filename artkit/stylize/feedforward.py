@@ -1,4 +1,8 @@
-"""A picture in a style of the gallery, in one pass of its network."""
+"""A picture in a style of the gallery, in one pass of its network.
+
+Strokes have the size in pixels that the network learned them in. Larger ones are drawn in two scales: the photo made
+smaller is restyled and enlarged again, with the photo's own fine detail, and half as strongly restyled as it is then.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ import numpy as np
 
 from artkit.color import keep_luma, match_color
 from artkit.contract import Step, WrongCall
-from artkit.image import Picture
+from artkit.image import Picture, resize
 from artkit.nets.stylenets import Code
 from artkit.stylize import gallery
 from artkit.stylize.banding import draw
@@ -26,6 +30,8 @@ from artkit.stylize.stylefile import StyleSet
 from artkit.stylize.texture import grain
 
 DEFAULTS = RestyleOptions()
+PLAIN_SIZE = 512  # longest edge up to which strokes have the size that was learned, unless told, pixels
+AGAIN = 0.5  # strength of the second pass, of the first one's
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Brush:
 
     codes: one a style, (S, P), as strong and with strokes as large as the options or the style say. weights: (S,).
     marks: names, each with a SHA-256 of the network and the code: another one draws another picture.
-    still: nothing is to change. texture: of even areas, 0..1.
+    still: nothing is to change. texture: of even areas, 0..1. stroke: above 1, what the first pass divides the size by.
     """
 
     network: StyleSet
@@ -43,6 +49,7 @@ class Brush:
     marks: tuple[tuple[str, str], ...]
     still: bool
     texture: float
+    stroke: float
 
     @classmethod
     def of(cls, names: Sequence[str], options: RestyleOptions = DEFAULTS) -> Brush:
@@ -63,7 +70,10 @@ class Brush:
             share * _strength(style, options) * (style.manifest.texture if options.texture is None else options.texture)
             for share, style in zip(shares, styles, strict=True)
         )
-        return cls(sets[0], mx.stack(codes), shares, tuple(zip(names, marks, strict=True)), still, texture)
+        stroke = sum(
+            share * _stroke(style.manifest.stroke, options) for share, style in zip(shares, styles, strict=True)
+        )
+        return cls(sets[0], mx.stack(codes), shares, tuple(zip(names, marks, strict=True)), still, texture, stroke)
 
     @classmethod
     def after(cls, pictures: Sequence[Picture], options: RestyleOptions = DEFAULTS) -> Brush:
@@ -75,26 +85,42 @@ class Brush:
         held = read_network(network_beside(shipped(), predict), predict.base)
         usual = Manifest(title="any style", texture=0.25)
         strength = usual.strength if options.strength is None else options.strength
-        stroke = usual.stroke if options.stroke is None else options.stroke
+        stroke = _stroke(usual.stroke, options)
         codes = []
         for picture in pictures:
             code, slope = predict(picture)
             codes.append(strength * (code + math.log2(stroke) * slope) + (1 - strength) * held.code(0))
         texture = strength * (usual.texture if options.texture is None else options.texture)
         shares = _shares(options.style_weight, len(codes))
-        return cls(held, mx.stack(codes), shares, (), strength == 0, texture)
+        return cls(held, mx.stack(codes), shares, (), strength == 0, texture, stroke)
 
     def paint(self, x: mx.array, masks: Sequence[np.ndarray], memory: float) -> mx.array:
         """(1, H, W, 3), sRGB 0..1 -> the same restyled, not clipped; masks: (H, W), one a style, or none."""
-        network = self.network.network
-        noise = mx.array(grain(np.array(x[0]), self.texture)[None]) if self.texture else None
+        pixels = np.array(x[0])
+        if self.stroke <= 1:
+            return self._draw(pixels, self.codes, self.texture, masks, memory)
+        height, width = pixels.shape[:2]
+        small = [max(1, round(edge / self.stroke)) for edge in (height, width)]
+        photo = resize(pixels, *small)
+        first = self._draw(photo, self.codes, self.texture, [fit(mask, *small) for mask in masks], memory)
+        detail = pixels - resize(photo, height, width)
+        seen = np.clip(resize(np.clip(np.array(first[0]), 0, 1), height, width) + detail, 0, 1)
+        weaker = AGAIN * self.codes + (1 - AGAIN) * self.network.code(0)
+        return self._draw(seen, weaker, 0, masks, memory)
+
+    def _draw(
+        self, pixels: np.ndarray, codes: mx.array, texture: float, masks: Sequence[np.ndarray], memory: float
+    ) -> mx.array:
+        """One pass over pixels (H, W, 3)."""
+        network, x = self.network.network, mx.array(pixels[None])
+        noise = mx.array(grain(pixels, texture)[None]) if texture else None
         if not masks:
-            return draw(network, x, Code(self.codes, mx.array([self.weights])), memory, noise)
+            return draw(network, x, Code(codes, mx.array([self.weights])), memory, noise)
         where = np.stack(masks, axis=-1) * np.array(self.weights, np.float32)
         where /= np.maximum(where.sum(axis=-1, keepdims=True), 1e-6)
         down, right = (-edge % network.plan.multiple for edge in x.shape[1:3])
         padded = np.pad(where, ((0, down), (0, right), (0, 0)), "edge")
-        return draw(network, x, Code(self.codes, mx.array(padded[None])), memory, noise)
+        return draw(network, x, Code(codes, mx.array(padded[None])), memory, noise)
 
 
 def _shares(weights: Sequence[float], styles: int) -> tuple[float, ...]:
@@ -115,9 +141,16 @@ def _plan(styles: Sequence[Style], options: RestyleOptions) -> PlanName:
 def _code(style: Style, plan: PlanName, held: StyleSet, options: RestyleOptions) -> mx.array:
     """The code of a style, (P,), between the photo's and its own as its strength says."""
     manifest = style.manifest
-    stroke = manifest.stroke if options.stroke is None else options.stroke
+    stroke = _stroke(manifest.stroke, options)
     strength = _strength(style, options)
     return strength * held.code(manifest.networks[plan].slot, stroke) + (1 - strength) * held.code(0)
+
+
+def _stroke(own: float, options: RestyleOptions) -> float:
+    """As told, or the style's own; larger in large pictures, which are looked at from further away."""
+    if options.stroke is not None:
+        return options.stroke
+    return min(2.0, own * max(1.0, math.sqrt(options.size / PLAIN_SIZE)))
 
 
 def _strength(style: Style, options: RestyleOptions) -> float:
@@ -147,7 +180,7 @@ def restyle_steps(
     if brush.still:
         yield Step(x, 1, 1, {"size": options.size})
         return
-    fitted = [_fit(mask, small) for mask in masks]
+    fitted = [fit(mask, small.height, small.width) for mask in masks]
     drawn = brush.paint(x, fitted, options.max_memory or artkit.device.memory_budget())
     pixels = np.clip(np.array(drawn[0]), 0, 1)
     if options.keep_color == "luma":
@@ -159,7 +192,6 @@ def restyle_steps(
     yield Step(mx.array(pixels[None]), 1, 1, {"size": options.size})
 
 
-def _fit(mask: np.ndarray, picture: Picture) -> np.ndarray:
-    from artkit.image import resize
-
-    return np.clip(resize(mask[..., None], picture.height, picture.width)[..., 0], 0, 1)
+def fit(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A mask (H, W), 0..1, at another size."""
+    return np.clip(resize(mask[..., None], height, width)[..., 0], 0, 1)

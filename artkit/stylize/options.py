@@ -115,10 +115,13 @@ class RestyleOptions(Options):
         default=None, ge=0, le=1, description="0 gives the photo back, 1 the whole style (the style's own if not given)"
     )
     stroke: float | None = Field(
-        default=None, ge=0.5, le=2, description="Named styles: size of the strokes (the style's own if not given)"
+        default=None, ge=0.5, le=2, description="Named styles: size of the strokes (larger in large pictures)"
     )
     texture: float | None = Field(
-        default=None, ge=0, le=1, description="Named styles: strokes in even areas such as skies (the style's own)"
+        default=None,
+        ge=0,
+        le=1,
+        description="Named styles: strokes in even areas such as skies (the style's own if not given)",
     )
     fast: bool = Field(
         default=False, description="Paint after picture files in one pass, with the network for any style"
