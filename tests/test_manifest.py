@@ -27,7 +27,7 @@ def test_the_text_is_plain_toml() -> None:
         "description": "Swirls, blue and yellow.",
         "strength": 0.9,
         "stroke": 0.8,
-        "texture": 0.5,
+        "texture": 0.35,
         "networks": {
             "full": {"file": "../networks/full.safetensors", "slot": 3, "sha256": "0123456789abcdef" * 4},
         },

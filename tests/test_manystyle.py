@@ -12,6 +12,7 @@ from artkit.image import Picture, load
 from artkit.nets.features import load_features
 from artkit.nets.statistics import gram
 from artkit.nets.stylenets import LIGHT, Code, StyleNetwork
+from artkit.stylize.predicting import at_stroke
 from artkit.stylize.stylefile import photo_code
 from artkit.train import personal
 from artkit.train.anystyle import anystyle_steps
@@ -25,7 +26,7 @@ from artkit.train.criterion import (
 )
 from artkit.train.data import Crops, DeadLeaves
 from artkit.train.loop import Progress, generator, stack
-from artkit.train.manystyle import Frames, Styles, at_stroke, initial_weights, manystyle_steps, mixed
+from artkit.train.manystyle import Frames, Styles, initial_weights, manystyle_steps, mixed
 from artkit.train.options import CriterionOptions, ManyOptions, MineOptions
 from artkit.train.personal import mine_steps
 from artkit.train.record import LOG, PLOT, PREVIEW, STATE, Record, plot

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 import artkit
-from artkit.contract import WrongCall
+from artkit.contract import PictureError, WrongCall
 from artkit.image import Picture, load, load_recipe, save
 from artkit.interfaces.cli import main
 from artkit.stylize import gallery
-from artkit.stylize.feedforward import Brush, restyle
+from artkit.stylize.feedforward import Brush, restyle, restyle_steps
 from artkit.stylize.options import RestyleOptions
 from artkit.stylize.predicting import read_predictor, shipped
 
@@ -118,6 +118,24 @@ def test_any_picture_is_a_style(photo: Picture) -> None:
     assert 0 < warmth(red, 0.3) - warmth(blue, 0.3) < 0.6 * (warmth(red, 1) - warmth(blue, 1))
 
 
+def test_a_masked_style_looks_as_it_does_unmasked(photo: Picture) -> None:
+    mask = np.zeros((photo.height, photo.width), np.float32)
+    mask[:, 40:60] = 1
+    whole = restyle(photo, ["starry"], RestyleOptions(size=128)).pixels
+    *_, last = restyle_steps(photo, Brush.of(["starry"], (options := RestyleOptions(size=128))), options, masks=[mask])
+    strip = np.array(last.image[0])
+    np.testing.assert_allclose(strip[:, 42:58], whole[:, 42:58], atol=2 / 255)
+    np.testing.assert_allclose(strip[:, 70:], photo.pixels[:, 70:], atol=1e-6)
+
+
+def test_what_is_too_narrow_for_a_style_is_refused() -> None:
+    thin = Picture(np.zeros((6, 3000, 3), np.float32), name="thin.png")
+    with pytest.raises(PictureError, match=r'"thin.png" is 3000×6: too narrow for a style; crop it to at most 8 times'):
+        Brush.after([thin])
+    with pytest.raises(WrongCall, match="--plan light: any picture at once takes the full network"):
+        Brush.after([thin], RestyleOptions(fast=True, plan="light"))
+
+
 def test_pictures_are_mixed(photo: Picture, painting: Path) -> None:
     with pytest.raises(WrongCall, match="1 style weights for 2 styles"):
         Brush.after([photo, photo], RestyleOptions(fast=True, style_weight=(1,)))
@@ -166,8 +184,7 @@ def test_a_style_is_made_of_a_picture_by_artkits_own_predictor(photo: Picture, p
         0,
         1,
     )
-    plain = RestyleOptions(size=128, texture=0.25)
-    kept = restyle(photo, ["stripes"], plain).pixels
+    kept = restyle(photo, ["stripes"], RestyleOptions(size=128)).pixels
     assert np.abs(kept - at_once).max() < 0.05  # codes are kept in half precision
 
 

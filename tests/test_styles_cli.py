@@ -122,7 +122,7 @@ def test_show(call: Call, shipped: Path) -> None:
         "description": "Swirls, blue and yellow.",
         "strength": "0.9",
         "stroke": "0.8",
-        "texture": "0.5",
+        "texture": "0.35",
         "added by": "artkit",
         "light": f"{shipped}/starry/../networks/light.safetensors, slot 2",
     }

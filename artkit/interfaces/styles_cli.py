@@ -144,7 +144,7 @@ def make(picture: str, name: str, predictor: Path | None, overwrite: bool) -> No
 
     from artkit.image import load
     from artkit.stylize import collection, manifest
-    from artkit.stylize.predicting import network_beside, read_predictor, shipped
+    from artkit.stylize.predicting import TEXTURE, network_beside, read_predictor, shipped
     from artkit.stylize.stylefile import write_style
 
     collection.check_new(name, overwrite)
@@ -152,7 +152,8 @@ def make(picture: str, name: str, predictor: Path | None, overwrite: bool) -> No
     painting, predict = load(picture), read_predictor(predictor)
     code, stroke = predict(painting)
     collection.keep_network(network_beside(predictor, predict))
-    about = manifest.Manifest.of({"format": manifest.FORMAT, "title": Path(picture).stem}, picture)
+    values = {"format": manifest.FORMAT, "title": Path(picture).stem, "texture": TEXTURE}
+    about = manifest.Manifest.of(values, picture)
     with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
         path = Path(passing) / f"{name}.artstyle"
         write_style(path, about, predict.plan, code, stroke, base=predict.base)

@@ -173,19 +173,22 @@ def mine(
     if not finished:
         if _first_rank():
             said = f'"{name}" is what was learned so far' if learned else "nothing was learned yet"
-            how = "--resume --overwrite goes on" if out else "with -o FOLDER, --resume could go on"
-            click.echo(f"artkit: stopped; {said}; the same command {how}", err=True)
+            goes_on = "the same command with --resume --overwrite goes on"
+            how = goes_on if out else "--overwrite begins again, and -o FOLDER would keep what --resume goes on from"
+            click.echo(f"artkit: stopped; {said}; {how}", err=True)
         raise click.exceptions.Exit(130)
     if _first_rank():
         click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
 
 
 def _base(base: str | None, plan: PlanName | None) -> StyleSet:
-    """The network to learn with: of a style, or of the first one that has it; the full one if it is not said."""
+    """The network to learn with: of a style, or of the first one that has it, artkit's own before the person's; the
+    full one if it is not said.
+    """
     from artkit.stylize import gallery
 
     plans: list[PlanName] = [plan] if plan else ["full", "light"]
-    styles = [gallery.get(base)] if base else gallery.installed()[0]
+    styles = [gallery.get(base)] if base else sorted(gallery.installed()[0], key=lambda style: style.own)
     for wanted in plans:
         for style in styles:
             if wanted in style.manifest.networks:

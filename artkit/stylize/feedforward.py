@@ -1,7 +1,7 @@
 """A picture in a style of the gallery, in one pass of its network.
 
 Strokes have the size in pixels that the network learned them in. Larger ones are drawn in two scales: the photo made
-smaller is restyled and enlarged again, with the photo's own fine detail, and half as strongly restyled as it is then.
+smaller is restyled and enlarged again, with the photo's own fine detail, and as it is then restyled more weakly.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import artkit.device
 
+import cv2
 import mlx.core as mx
 import numpy as np
 
@@ -31,7 +32,8 @@ from artkit.stylize.texture import grain
 
 DEFAULTS = RestyleOptions()
 PLAIN_SIZE = 512  # longest edge up to which strokes have the size that was learned, unless told, pixels
-AGAIN = 0.5  # strength of the second pass, of the first one's
+AGAIN = 0.35  # strength of the second pass, of the first one's
+BROAD = 8.0  # deviation of the Gaussian that tells broad areas, which the first pass colors, from strokes, pixels
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Brush:
     """Styles that one network draws, ready for any number of photos.
 
     codes: one a style, (S, P), as strong and with strokes as large as the options or the style say. weights: (S,).
-    marks: names, each with a SHA-256 of the network and the code: another one draws another picture.
+    marks: names, each with a SHA-256 of the network, the code, stroke and texture: another one draws another picture.
     still: nothing is to change. texture: of even areas, 0..1. stroke: above 1, what the first pass divides the size by.
     """
 
@@ -64,7 +66,6 @@ class Brush:
                 raise WrongCall(f'"{styles[0].name}" and "{style.name}" are of different networks and cannot be mixed')
         codes = [_code(style, plan, held, options) for style, held in zip(styles, sets, strict=True)]
         shares = _shares(options.style_weight, len(styles))
-        marks = [hashlib.sha256(sets[0].sha256.encode() + np.array(code).tobytes()).hexdigest() for code in codes]
         still = not any(_strength(style, options) for style in styles)
         texture = sum(
             share * _strength(style, options) * (style.manifest.texture if options.texture is None else options.texture)
@@ -73,17 +74,21 @@ class Brush:
         stroke = sum(
             share * _stroke(style.manifest.stroke, options) for share, style in zip(shares, styles, strict=True)
         )
+        about = f"{sets[0].sha256} {stroke} {texture}".encode()
+        marks = [hashlib.sha256(about + np.array(code).tobytes()).hexdigest() for code in codes]
         return cls(sets[0], mx.stack(codes), shares, tuple(zip(names, marks, strict=True)), still, texture, stroke)
 
     @classmethod
     def after(cls, pictures: Sequence[Picture], options: RestyleOptions = DEFAULTS) -> Brush:
         """After pictures that no network was trained for: their codes are predicted. WeightsError: a damaged file."""
-        from artkit.stylize.predicting import network_beside, read_predictor, shipped
+        from artkit.stylize.predicting import TEXTURE, network_beside, read_predictor, shipped
         from artkit.stylize.stylefile import read_network
 
         predict = read_predictor(shipped())
         held = read_network(network_beside(shipped(), predict), predict.base)
-        usual = Manifest(title="any style", texture=0.25)
+        if options.plan == "light":
+            raise WrongCall("--plan light: any picture at once takes the full network; leave --plan out")
+        usual = Manifest(title="any style", texture=TEXTURE)
         strength = usual.strength if options.strength is None else options.strength
         stroke = _stroke(usual.stroke, options)
         codes = []
@@ -106,7 +111,9 @@ class Brush:
         detail = pixels - resize(photo, height, width)
         seen = np.clip(resize(np.clip(np.array(first[0]), 0, 1), height, width) + detail, 0, 1)
         weaker = AGAIN * self.codes + (1 - AGAIN) * self.network.code(0)
-        return self._draw(seen, weaker, 0, masks, memory)
+        drawn = np.array(self._draw(seen, weaker, 0, masks, memory)[0])
+        drawn += cv2.GaussianBlur(seen - drawn, (0, 0), BROAD)  # a second pass would drive colors further and further
+        return mx.array(drawn[None])
 
     def _draw(
         self, pixels: np.ndarray, codes: mx.array, texture: float, masks: Sequence[np.ndarray], memory: float
@@ -116,8 +123,11 @@ class Brush:
         noise = mx.array(grain(pixels, texture)[None]) if texture else None
         if not masks:
             return draw(network, x, Code(codes, mx.array([self.weights])), memory, noise)
-        where = np.stack(masks, axis=-1) * np.array(self.weights, np.float32)
-        where /= np.maximum(where.sum(axis=-1, keepdims=True), 1e-6)
+        weights = np.array(self.weights, np.float32)
+        where = np.stack(masks, axis=-1) * weights
+        total = where.sum(axis=-1, keepdims=True)
+        # What no mask covers is left out in the end; until then it has to look like the rest, for the norms' sake.
+        where = np.where(total > 1e-6, where / np.maximum(total, 1e-6), weights)
         down, right = (-edge % network.plan.multiple for edge in x.shape[1:3])
         padded = np.pad(where, ((0, down), (0, right), (0, 0)), "edge")
         return draw(network, x, Code(codes, mx.array(padded[None])), memory, noise)

@@ -116,7 +116,7 @@ def find(style: str) -> Path:
     if (style and path.exists()) or path.suffix or any(separator in style for separator in ("/", os.sep)):
         return path
     if folder_of(style):
-        raise WrongCall(f'"{style}" is a style network; to optimize, give a picture file: --style painting.jpg')
+        raise WrongCall(f'"{style}" is a style of the gallery, a network without its picture; give a picture file here')
     raise UnknownStyle(style, names())
 
 

@@ -9,7 +9,7 @@
     description = "Swirls of short strokes, blue and yellow."
     strength = 0.9
     stroke = 1.0
-    texture = 0.5
+    texture = 0.35
 
     [networks.full]
     file = "../networks/full.safetensors"
@@ -92,7 +92,7 @@ class Manifest(BaseModel):
     description: Text = ""
     strength: float = Field(default=1.0, ge=0, le=1)
     stroke: float = Field(default=1.0, ge=0.5, le=2)
-    texture: float = Field(default=0.5, ge=0, le=1)
+    texture: float = Field(default=0.35, ge=0, le=1)
     networks: dict[PlanName, NetworkFile] = Field(default_factory=dict)
 
     @classmethod

@@ -13,7 +13,7 @@ import mlx.core as mx
 import numpy as np
 
 from artkit import checkpoint
-from artkit.contract import WeightsError
+from artkit.contract import PictureError, WeightsError
 from artkit.image import Picture
 from artkit.nets.features import FeatureNetwork, load_features
 from artkit.nets.stylenets import PLANS, Plan, Predictor
@@ -22,6 +22,8 @@ from artkit.stylize.stylefile import file_sha256
 
 FILE = "predictor.safetensors"
 SIZE = 400  # shorter edge of a style picture at stroke size 1, pixels: as in training
+LONGEST = 8  # times its shorter edge: what a style picture may be
+TEXTURE = 0.25  # what predicted styles are used with unless told
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,24 @@ class StylePredictor:
         """The code (P,) of a picture, and how it changes when strokes get twice as large, (P,)."""
         reader = reader or load_features("compact")
         codes = []
-        for stroke in (0.5, 1.0, 2.0):
-            longest = max(64, round(SIZE * stroke * max(painting.size) / min(painting.size)))
-            codes.append(self.predictor(Predictor.read(reader, painting.resized(longest).array()))[0])
+        for stroke in (-1.0, 0.0, 1.0):
+            codes.append(self.predictor(Predictor.read(reader, at_stroke(painting, SIZE, stroke).array()))[0])
         small, plain, large = codes
         slope = (large - small) / 2
         mx.eval(plain, slope)
         return plain, slope
+
+
+def at_stroke(picture: Picture, size: int, stroke: float) -> Picture:
+    """The picture, its shorter edge `size` pixels, times 2^stroke; PictureError for one that is too narrow."""
+    if max(picture.size) > LONGEST * min(picture.size):
+        width, height = picture.size
+        raise PictureError(
+            f'"{picture.name or "the picture"}" is {width}×{height}: too narrow for a style; crop it to at most '
+            f"{LONGEST} times as long as wide"
+        )
+    wanted = size * 2**stroke
+    return picture.resized(max(32, round(wanted * max(picture.size) / min(picture.size))))
 
 
 def shipped() -> Path:

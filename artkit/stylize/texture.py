@@ -2,7 +2,7 @@
 
 A style network draws along what it sees, and steadily, so that an even area stays even. A little smooth noise, given
 to the network there and nowhere else, is something to follow (Ulyanov et al. 2016 feed noise to a network for the same
-end). It is the same noise every time, and the photo itself is left as it is.
+end). For a size it is the same noise every time, and the photo itself is left as it is.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ class Criterion:
     ) -> tuple[mx.array, dict[str, mx.array]]:
         """The loss, a scalar, and its parts.
 
-        codes: (B, P). grams: of the styles, by tap, (B, C, C). Where the strength is below 1, the picture is to be as
-        far between photo and style as the strength says, in its Gram matrices as in its code.
+        codes: (B, P). grams: of the styles, by tap, (B, C, C). Where the strength is below 1, the picture's Gram
+        matrices are to be as far between photo and style as the strength says, as its code is; all else stays.
         """
         photo, options = batch["photo"], self.options
         drawn = network(photo, Code.of(codes))

@@ -54,11 +54,11 @@ def _decode(path: Path, least: int, most: int) -> np.ndarray | None:
 class Crops:
     """Random square crops of the pictures in some folders, as 8-bit arrays in memory.
 
-    The folders are read whole, in the order of their names, so that a seed gives the same crops everywhere.
+    Files are read once, in the order of their names, so that a seed gives the same crops everywhere.
     """
 
     def __init__(self, *folders: Path, limit: int | None = None, shorter: tuple[int, int] = (1, 1 << 30)) -> None:
-        """limit: at most so many pictures. shorter: what their shorter edges are brought into, pixels.
+        """limit: only the first so many files. shorter: what their shorter edges are brought into, pixels.
 
         Broken ones are left out and counted in `broken`; PictureError: all are.
         """

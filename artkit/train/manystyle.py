@@ -20,6 +20,7 @@ from artkit.contract import PictureError, WrongCall
 from artkit.image import Picture, find_pictures, load
 from artkit.nets.statistics import gram
 from artkit.nets.stylenets import PLANS, Plan, StyleNetwork
+from artkit.stylize.predicting import at_stroke
 from artkit.train.criterion import SHIFT, STYLE_TAPS, Criterion, FeatureFunction
 from artkit.train.data import Crops, DeadLeaves, lit
 from artkit.train.loop import Item, Progress, Weights, generator, train_steps
@@ -73,12 +74,6 @@ class Styles:
                     grams[tap].append(gram(found[tap])[0])
                 mx.eval(grams)
         return cls(tuple(names), {tap: mx.stack(each) for tap, each in grams.items()})
-
-
-def at_stroke(picture: Picture, size: int, stroke: float) -> Picture:
-    """The picture, its shorter edge `size` pixels, times 2^stroke."""
-    wanted = size * 2**stroke
-    return picture.resized(max(32, round(wanted * max(picture.size) / min(picture.size))))
 
 
 def initial_weights(plan: Plan, styles: int, key: mx.array) -> Weights:

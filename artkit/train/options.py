@@ -28,7 +28,7 @@ class CriterionOptions(Options):
     style_loss: Literal["gram", "wasserstein"] = Field(default="gram", description="Distance between styles")
     content_weight: float = Field(default=0.1, ge=0, description="Content against style: more keeps more of the photo")
     tv_weight: float = Field(default=0.5, ge=0, description="Weight of smoothness")
-    stability_weight: float = Field(default=20.0, ge=0, description="Weight of steadiness under shifts and noise")
+    stability_weight: float = Field(default=12.0, ge=0, description="Weight of steadiness under shifts and noise")
 
 
 class FrameOptions(LoopOptions, CriterionOptions):
