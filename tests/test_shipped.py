@@ -11,6 +11,7 @@ import artkit
 from artkit.contract import PictureError, WrongCall
 from artkit.image import Picture, load, load_recipe, save
 from artkit.interfaces.cli import main
+from artkit.interfaces.train_styles_cli import base_of
 from artkit.stylize import gallery
 from artkit.stylize.feedforward import Brush, restyle, restyle_steps
 from artkit.stylize.options import RestyleOptions
@@ -186,6 +187,12 @@ def test_a_style_is_made_of_a_picture_by_artkits_own_predictor(photo: Picture, p
     )
     kept = restyle(photo, ["stripes"], RestyleOptions(size=128)).pixels
     assert np.abs(kept - at_once).max() < 0.05  # codes are kept in half precision
+
+
+def test_a_style_is_learned_by_artkits_own_network_whatever_else_there_is(painting: Path) -> None:
+    assert run("styles", "make", painting, "--name", "aaa") == 0
+    assert gallery.names()[0] == "aaa"
+    assert base_of(None, None).sha256 == gallery.network(gallery.get("starry")).sha256
 
 
 def test_python_takes_names_and_pictures_in_one_pass(photo: Picture, painting: Path) -> None:

@@ -45,9 +45,7 @@ def choose(styles: Sequence[str], params: Mapping[str, Any]) -> Choice:
         files = tuple(str(gallery.find(style)) for style in styles if not gallery.is_named(style))
         if any(named):
             name = styles[named.index(True)]
-            raise WrongCall(
-                f'"{name}" is a named style and "{files[0]}" a picture; they cannot be mixed, only names or only pictures'
-            )
+            raise WrongCall(f'"{name}" is a named style and "{files[0]}" a picture; they cannot be mixed')
         if params.get("fast"):
             _refuse(params, OptimizeOptions, RestyleOptions, "is for painting step by step, not for --fast")
             return Choice(files, checked(RestyleOptions, given(RestyleOptions, params)))

@@ -151,7 +151,7 @@ def mine(
 
     collection.check_new(name, overwrite)
     picture = load(painting)
-    held = _base(base, plan)
+    held = base_of(base, plan)
     seen, content = _features(features), _photos(photos, options.crop)
     shown, drawn = _shown(content, options.crop), held.network.plan
 
@@ -181,7 +181,7 @@ def mine(
         click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
 
 
-def _base(base: str | None, plan: PlanName | None) -> StyleSet:
+def base_of(base: str | None, plan: PlanName | None) -> StyleSet:
     """The network to learn with: of a style, or of the first one that has it, artkit's own before the person's; the
     full one if it is not said.
     """
