@@ -189,6 +189,14 @@ def test_a_style_is_made_of_a_picture_by_artkits_own_predictor(photo: Picture, p
     assert np.abs(kept - at_once).max() < 0.05  # codes are kept in half precision
 
 
+def test_a_style_of_ones_own_hides_artkits_and_says_so(painting: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("styles", "make", painting, "--name", "starry", "--overwrite") == 0
+    assert 'artkit\'s own "starry" is hidden by it; artkit styles remove starry' in capsys.readouterr().err
+    assert gallery.get("starry").own
+    assert run("styles", "remove", "starry") == 0
+    assert not gallery.get("starry").own
+
+
 def test_a_style_is_learned_by_artkits_own_network_whatever_else_there_is(painting: Path) -> None:
     assert run("styles", "make", painting, "--name", "aaa") == 0
     assert gallery.names()[0] == "aaa"

@@ -10,6 +10,8 @@ from PIL import Image
 from artkit.image import load
 from artkit.interfaces.cli import main
 from artkit.stylize import gallery
+from artkit.stylize.predicting import read_predictor
+from artkit.stylize.stylefile import read_network
 from artkit.train import loop
 from tests.style_files import make_gallery
 
@@ -58,6 +60,24 @@ def test_many_styles_make_a_gallery(capfd: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capfd, "train", "many", "--styles", "pictures", "-o", "out", *QUICK)
     assert code == 2
     assert "--resume" in err
+
+
+def test_a_training_begins_with_the_network_of_another(capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["--plan", "light", *QUICK, "--learning-rate", "1e-9"]  # so that it ends where it begins
+    many = ["train", "many", "--styles", "pictures", *words]
+    works(capfd, *many, "-o", "one")
+    works(capfd, *many, "--seed", "1", "-o", "two", "--start", "one/networks/light.safetensors")
+    one, two = (read_network(Path(f"{out}/networks/light.safetensors")) for out in ("one", "two"))
+    np.testing.assert_allclose(np.array(one.codes), np.array(two.codes), atol=1e-3)
+    code, _, err = run(capfd, *many, "-o", "three", "--plan", "full", "--start", "one/networks/light.safetensors")
+    assert code == 2
+    assert "is a light network of 2 styles, not a full one of 2; --start takes one of the same --plan" in err
+    any_style = ["train", "any", "--paintings", "pictures", *words]
+    works(capfd, *any_style, "-o", "four")
+    works(capfd, *any_style, "--seed", "1", "-o", "five", "--start", "four/networks/predictor.safetensors")
+    four, five = (read_predictor(Path(f"{out}/networks/predictor.safetensors")) for out in ("four", "five"))
+    for name, tensor in four.predictor.weights.items():
+        np.testing.assert_allclose(np.array(tensor), np.array(five.predictor.weights[name]), atol=1e-3)
 
 
 def test_a_stopped_training_goes_on(
@@ -155,7 +175,7 @@ def test_a_style_of_your_own_that_was_stopped_is_there_so_far(
     words = ["train", "mine", "pictures/scream.png", "--plan", "light", *QUICK]
     with monkeypatch.context() as patch:
         patch.setattr("artkit.train.personal.train_steps", stopping)
-        code, _, err = run(capfd, *words, "--name", "mine")
+        code, _, err = run(capfd, *words, "--name", "mine", "-q")
         assert (code, err.count("\n")) == (130, 1)
         assert '"mine" is what was learned so far' in err
         assert gallery.get("mine").own

@@ -30,6 +30,9 @@ FEATURES = click.option(
     "--features", default="compact", show_default=True, help="Feature network by name, or folder of a teacher."
 )
 RESUME = click.option("--resume", is_flag=True, help="Go on with the training in the result folder.")
+START = click.option(
+    "--start", type=FOLDER, metavar="FILE", help="Network (any: predictor) of another training to begin with."
+)
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 
 
@@ -39,9 +42,19 @@ QUIET = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors
 @OUT
 @FEATURES
 @flags(ManyOptions)
+@START
 @RESUME
 @QUIET
-def many(photos: Path | None, styles: Path, out: Path, features: str, resume: bool, quiet: bool, **params: Any) -> None:
+def many(
+    photos: Path | None,
+    styles: Path,
+    out: Path,
+    features: str,
+    start: Path | None,
+    resume: bool,
+    quiet: bool,
+    **params: Any,
+) -> None:
     """Train one network for all the pictures in a folder.
 
     OUT becomes a gallery: `artkit styles add OUT/NAME` makes a style of it usable by name.
@@ -51,10 +64,11 @@ def many(photos: Path | None, styles: Path, out: Path, features: str, resume: bo
     from artkit.nets.stylenets import PLANS
     from artkit.train.manystyle import Styles, manystyle_steps
     from artkit.train.record import Record
-    from artkit.train.shelve import network_of, sheet, shelve_many
+    from artkit.train.shelve import network_of, sheet, shelve_many, unshelve_many
 
     plan, seen, content = PLANS[options.plan], _features(features), _photos(photos, options.crop)
     learned = Styles.of(styles, seen, options.style_size)
+    weights = unshelve_many(start, plan, len(learned.names)) if start else None
     _left_out(len(learned.broken))
     shown = _shown(content, options.crop)
     record = Record(
@@ -63,7 +77,7 @@ def many(photos: Path | None, styles: Path, out: Path, features: str, resume: bo
         lambda weights: sheet(network_of(plan, weights), weights["codes"][1:7], shown),
         resume=resume,
     )
-    _run(manystyle_steps(content, learned, seen, options, resume=record.state), record, quiet)
+    _run(manystyle_steps(content, learned, seen, options, weights=weights, resume=record.state), record, quiet)
     if _first_rank():
         click.echo(f"{out}  {len(learned.names)} styles; artkit styles add {out}/NAME makes one usable by name")
 
@@ -74,10 +88,18 @@ def many(photos: Path | None, styles: Path, out: Path, features: str, resume: bo
 @OUT
 @FEATURES
 @flags(ManyOptions)
+@START
 @RESUME
 @QUIET
 def any_style(
-    photos: Path | None, paintings: tuple[Path, ...], out: Path, features: str, resume: bool, quiet: bool, **params: Any
+    photos: Path | None,
+    paintings: tuple[Path, ...],
+    out: Path,
+    features: str,
+    start: Path | None,
+    resume: bool,
+    quiet: bool,
+    **params: Any,
 ) -> None:
     """Train a network that takes its style from any picture.
 
@@ -91,7 +113,7 @@ def any_style(
     from artkit.nets.stylenets import PLANS, Predictor
     from artkit.train.anystyle import anystyle_steps
     from artkit.train.record import Record
-    from artkit.train.shelve import network_of, sheet, shelve_any
+    from artkit.train.shelve import network_of, sheet, shelve_any, unshelve_any
 
     plan, seen, content = PLANS[options.plan], _features(features), _photos(photos, options.crop)
     reader, examples = load_features("compact"), _crops(*paintings, shorter=(options.style_size, options.style_size))
@@ -101,7 +123,9 @@ def any_style(
         return sheet(network_of(plan, weights), Predictor(weights)(Predictor.read(reader, painted)), shown)
 
     record = Record(out, lambda folder, weights: shelve_any(folder, plan, weights), preview, resume=resume)
-    _run(anystyle_steps(content, examples, seen, reader, options, resume=record.state), record, quiet)
+    weights = unshelve_any(start, plan) if start else None
+    steps = anystyle_steps(content, examples, seen, reader, options, weights=weights, resume=record.state)
+    _run(steps, record, quiet)
     if _first_rank():
         click.echo(f"{out}  artkit styles make PICTURE --predictor {out}/networks/predictor.safetensors makes a style")
 
@@ -260,6 +284,8 @@ def _learn(steps: Iterable[Progress], record: Record, quiet: bool) -> bool:
     say: Callable[[str], None] = (lambda line: None) if quiet else lambda line: click.echo(line, err=True)
     if first and record.resume and record.state is None:
         say(f"{record.folder}: nothing to resume, starting from the beginning")
+    if first:
+        say("training; a line every 20 steps, and Ctrl-C keeps what is learned by then")
     try:
         for progress in steps:
             if first and (line := record(progress)):

@@ -1,4 +1,6 @@
-"""What a training leaves for the gallery: networks with their style.toml folders, a predictor, a single style."""
+"""What a training leaves for the gallery: networks with their style.toml folders, a predictor, a single style; and
+how another training takes them up.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,12 @@ import artkit.device  # noqa: F401  (fast BLAS before MLX)
 import mlx.core as mx
 import numpy as np
 
+from artkit.contract import WrongCall
 from artkit.nets.stylenets import Code, Plan, StyleNetwork
 from artkit.stylize.gallery import NETWORKS
 from artkit.stylize.manifest import FORMAT, NAME, Manifest, NetworkFile
-from artkit.stylize.predicting import FILE, write_predictor
-from artkit.stylize.stylefile import write_network, write_style
+from artkit.stylize.predicting import FILE, network_beside, read_predictor, write_predictor
+from artkit.stylize.stylefile import read_network, write_network, write_style
 from artkit.train.loop import Weights
 
 
@@ -48,6 +51,28 @@ def shelve_any(folder: Path, plan: Plan, weights: Weights) -> None:
     codes = mx.stack([photo, base])
     digest = write_network(path, network_of(plan, weights), codes, mx.zeros_like(codes))
     write_predictor(folder / "networks" / FILE, weights, plan, digest)
+
+
+def unshelve_many(file: Path, plan: Plan, styles: int) -> Weights:
+    """The weights to go on from, of a network that `shelve_many` wrote; WrongCall: it is of other pictures or plan."""
+    held = read_network(file)
+    if held.network.plan is not plan or len(held.codes) != styles + 1:
+        raise WrongCall(
+            f"{file} is a {held.network.plan.name} network of {len(held.codes) - 1} styles, not a {plan.name} one of "
+            f"{styles}; --start takes one of the same --plan and pictures"
+        )
+    return {**held.network.weights, "codes": held.codes, "strokes": held.strokes}
+
+
+def unshelve_any(file: Path, plan: Plan) -> Weights:
+    """The weights to go on from, of a predictor that `shelve_any` wrote and the network beside it; WrongCall: another
+    plan.
+    """
+    predict = read_predictor(file)
+    if predict.plan is not plan:
+        raise WrongCall(f"{file} is for the {predict.plan.name} network; --start takes one of the same --plan")
+    held = read_network(network_beside(file, predict), predict.base)
+    return {**held.network.weights, **predict.predictor.weights, "identity": held.codes[0]}
 
 
 def shelve_mine(path: Path, title: str, plan: Plan, weights: Weights, base: str) -> None:
