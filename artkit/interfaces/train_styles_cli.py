@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from artkit.contract import WrongCall
 from artkit.interfaces.forms import checked, flags, given
+from artkit.interfaces.training import first_rank, learn, left_out, open_crops, open_features, open_photos, run, samples
 from artkit.train.options import ManyOptions, MineOptions
 
 if TYPE_CHECKING:
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
     from artkit.stylize.manifest import PlanName
     from artkit.stylize.stylefile import StyleSet
-    from artkit.train.criterion import FeatureFunction
-    from artkit.train.data import Crops, DeadLeaves
-    from artkit.train.loop import Progress, Weights
-    from artkit.train.record import Record
+    from artkit.train.loop import Weights
 
 FOLDER = click.Path(path_type=Path)  # whether there is one is said where it is read
 RESULT = click.Path(file_okay=False, path_type=Path)
@@ -66,19 +63,19 @@ def many(
     from artkit.train.record import Record
     from artkit.train.shelve import network_of, sheet, shelve_many, unshelve_many
 
-    plan, seen, content = PLANS[options.plan], _features(features), _photos(photos, options.crop)
+    plan, seen, content = PLANS[options.plan], open_features(features), open_photos(photos, options.crop)
     learned = Styles.of(styles, seen, options.style_size)
     weights = unshelve_many(start, plan, len(learned.names)) if start else None
-    _left_out(len(learned.broken))
-    shown = _shown(content, options.crop)
+    left_out(len(learned.broken))
+    shown = samples(content, options.crop)
     record = Record(
         out,
         lambda folder, weights: shelve_many(folder, plan, weights, learned.names),
         lambda weights: sheet(network_of(plan, weights), weights["codes"][1:7], shown),
         resume=resume,
     )
-    _run(manystyle_steps(content, learned, seen, options, weights=weights, resume=record.state), record, quiet)
-    if _first_rank():
+    run(manystyle_steps(content, learned, seen, options, weights=weights, resume=record.state), record, quiet)
+    if first_rank():
         click.echo(f"{out}  {len(learned.names)} styles; artkit styles add {out}/NAME makes one usable by name")
 
 
@@ -115,9 +112,12 @@ def any_style(
     from artkit.train.record import Record
     from artkit.train.shelve import network_of, sheet, shelve_any, unshelve_any
 
-    plan, seen, content = PLANS[options.plan], _features(features), _photos(photos, options.crop)
-    reader, examples = load_features("compact"), _crops(*paintings, shorter=(options.style_size, options.style_size))
-    shown, painted = _shown(content, options.crop), mx.array(_shown(examples, options.crop))
+    plan, seen, content = PLANS[options.plan], open_features(features), open_photos(photos, options.crop)
+    reader, examples = (
+        load_features("compact"),
+        open_crops(*paintings, shorter=(options.style_size, options.style_size)),
+    )
+    shown, painted = samples(content, options.crop), mx.array(samples(examples, options.crop))
 
     def preview(weights: Weights) -> np.ndarray:
         return sheet(network_of(plan, weights), Predictor(weights)(Predictor.read(reader, painted)), shown)
@@ -125,8 +125,8 @@ def any_style(
     record = Record(out, lambda folder, weights: shelve_any(folder, plan, weights), preview, resume=resume)
     weights = unshelve_any(start, plan) if start else None
     steps = anystyle_steps(content, examples, seen, reader, options, weights=weights, resume=record.state)
-    _run(steps, record, quiet)
-    if _first_rank():
+    run(steps, record, quiet)
+    if first_rank():
         click.echo(f"{out}  artkit styles make PICTURE --predictor {out}/networks/predictor.safetensors makes a style")
 
 
@@ -176,8 +176,8 @@ def mine(
     collection.check_new(name, overwrite)
     picture = load(painting)
     held = base_of(base, plan)
-    seen, content = _features(features), _photos(photos, options.crop)
-    shown, drawn = _shown(content, options.crop), held.network.plan
+    seen, content = open_features(features), open_photos(photos, options.crop)
+    shown, drawn = samples(content, options.crop), held.network.plan
 
     def preview(weights: Weights) -> np.ndarray:
         network = network_of(drawn, weights) if options.deep else held.network
@@ -189,19 +189,19 @@ def mine(
     with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
         record = Record(out or Path(passing), save, preview, resume=resume)
         steps = mine_steps(picture, held.network, held.codes, held.strokes, content, seen, options, resume=record.state)
-        finished = _learn(steps, record, quiet)
+        finished = learn(steps, record, quiet)
         made = record.folder / f"{name}.artstyle"
         learned = made.exists()
-        if learned and _first_rank():
+        if learned and first_rank():
             collection.add(str(made), name, overwrite=overwrite)
     if not finished:
-        if _first_rank():
+        if first_rank():
             said = f'"{name}" is what was learned so far' if learned else "nothing was learned yet"
             goes_on = "the same command with --resume --overwrite goes on"
             how = goes_on if out else "--overwrite begins again, and -o FOLDER would keep what --resume goes on from"
             click.echo(f"artkit: stopped; {said}; {how}", err=True)
         raise click.exceptions.Exit(130)
-    if _first_rank():
+    if first_rank():
         click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
 
 
@@ -220,90 +220,6 @@ def base_of(base: str | None, plan: PlanName | None) -> StyleSet:
     if base:
         return gallery.network(styles[0], plans[0])  # which says what it has
     raise WrongCall(f"no {plan or 'style'} network is installed to learn with; artkit train many makes one")
-
-
-def _features(name: str) -> FeatureFunction:
-    """A feature network by name, or the teacher whose weights are in a folder."""
-    if Path(name).is_dir():
-        from artkit.train.teacher import Teacher
-
-        return Teacher(Path(name))
-    from artkit.nets.features import load_features
-
-    return load_features(name)
-
-
-def _photos(folder: Path | None, crop: int) -> Crops | DeadLeaves:
-    """Not larger than is of use: a folder of holiday photos would not fit into memory."""
-    from artkit.train.data import DeadLeaves
-
-    return _crops(folder, shorter=(1, 2 * crop)) if folder else DeadLeaves()
-
-
-def _crops(*folders: Path, shorter: tuple[int, int]) -> Crops:
-    from artkit.train.data import Crops
-
-    crops = Crops(*folders, shorter=shorter)
-    _left_out(crops.broken)
-    return crops
-
-
-def _left_out(broken: int) -> None:
-    if broken and _first_rank():
-        click.echo(f"artkit: {broken} of the pictures cannot be read and are left out", err=True)
-
-
-def _first_rank() -> bool:
-    """Of several machines that train together, one speaks and keeps the record."""
-    import artkit.device  # noqa: F401, I001  (fast BLAS before MLX)
-    import mlx.core as mx
-
-    return mx.distributed.init().rank() == 0
-
-
-def _shown(pictures: Crops | DeadLeaves, size: int) -> np.ndarray:
-    """Four of them for previews, the same in every training."""
-    import numpy as np
-
-    return np.stack([pictures.one(np.random.default_rng(n), size) for n in range(4)])
-
-
-def _run(steps: Iterable[Progress], record: Record, quiet: bool) -> None:
-    """Train to the end, or to Ctrl-C, which ends the command with code 130 and one line."""
-    if _learn(steps, record, quiet):
-        return
-    if _first_rank():
-        kept = f"{record.folder} has what was learned, --resume goes on" if record.begun else "nothing was learned yet"
-        click.echo(f"artkit: stopped; {kept}", err=True)
-    raise click.exceptions.Exit(130)
-
-
-def _learn(steps: Iterable[Progress], record: Record, quiet: bool) -> bool:
-    """Train to the end (True), or to Ctrl-C (False): what was learned so far is kept either way."""
-    first = _first_rank()
-    say: Callable[[str], None] = (lambda line: None) if quiet else lambda line: click.echo(line, err=True)
-    if first and record.resume and record.state is None:
-        say(f"{record.folder}: nothing to resume, starting from the beginning")
-    if first:
-        say("training; a line every 20 steps, and Ctrl-C keeps what is learned by then")
-    try:
-        for progress in steps:
-            if first and (line := record(progress)):
-                say(_line(line))
-    except KeyboardInterrupt:
-        if first:
-            record.finish()
-        return False
-    if first:
-        record.finish()
-    return True
-
-
-def _line(line: dict[str, float]) -> str:
-    """Step 400, 12 %, 33 s, style 0.31, content 0.5."""
-    rest = {name: value for name, value in line.items() if name not in ("step", "done", "seconds")}
-    figures = ", ".join(f"{name} {value:.4g}" for name, value in rest.items())
-    return f"step {line['step']:.0f}, {line['done']:.0%}, {line['seconds']:.0f} s, {figures}"
 
 
 COMMANDS = (many, any_style, mine)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import artkit.device
 
@@ -64,19 +64,13 @@ class Brush:
         for style, held in zip(styles, sets, strict=True):
             if held.sha256 != sets[0].sha256:
                 raise WrongCall(f'"{styles[0].name}" and "{style.name}" are of different networks and cannot be mixed')
-        codes = [_code(style, plan, held, options) for style, held in zip(styles, sets, strict=True)]
-        shares = _shares(options.style_weight, len(styles))
-        still = not any(_strength(style, options) for style in styles)
-        texture = sum(
-            share * _strength(style, options) * (style.manifest.texture if options.texture is None else options.texture)
-            for share, style in zip(shares, styles, strict=True)
-        )
-        stroke = sum(
-            share * _stroke(style.manifest.stroke, options) for share, style in zip(shares, styles, strict=True)
-        )
-        about = f"{sets[0].sha256} {stroke} {texture}".encode()
-        marks = [hashlib.sha256(about + np.array(code).tobytes()).hexdigest() for code in codes]
-        return cls(sets[0], mx.stack(codes), shares, tuple(zip(names, marks, strict=True)), still, texture, stroke)
+        held = sets[0]
+        used = [_as_used(style.manifest, options) for style in styles]
+        codes = [held.code(about.networks[plan].slot, about.stroke) for about in used]
+        brush = cls._mixing(held, codes, used, options)
+        said = f"{held.sha256} {brush.stroke} {brush.texture}".encode()
+        digests = [hashlib.sha256(said + np.array(code).tobytes()).hexdigest() for code in brush.codes]
+        return replace(brush, marks=tuple(zip(names, digests, strict=True)))
 
     @classmethod
     def after(cls, pictures: Sequence[Picture], options: RestyleOptions = DEFAULTS) -> Brush:
@@ -84,20 +78,36 @@ class Brush:
         from artkit.stylize.predicting import TEXTURE, network_beside, read_predictor, shipped
         from artkit.stylize.stylefile import read_network
 
-        predict = read_predictor(shipped())
-        held = read_network(network_beside(shipped(), predict), predict.base)
         if options.plan == "light":
             raise WrongCall("--plan light: any picture at once takes the full network; leave --plan out")
-        usual = Manifest(title="any style", texture=TEXTURE)
-        strength = usual.strength if options.strength is None else options.strength
-        stroke = _stroke(usual.stroke, options)
-        codes = []
-        for picture in pictures:
-            code, slope = predict(picture)
-            codes.append(strength * (code + math.log2(stroke) * slope) + (1 - strength) * held.code(0))
-        texture = strength * (usual.texture if options.texture is None else options.texture)
-        shares = _shares(options.style_weight, len(codes))
-        return cls(held, mx.stack(codes), shares, (), strength == 0, texture, stroke)
+        predict = read_predictor(shipped())
+        held = read_network(network_beside(shipped(), predict), predict.base)
+        about = _as_used(Manifest(title="any style", texture=TEXTURE), options)
+        predicted = [predict(picture) for picture in pictures]
+        codes = [code + math.log2(about.stroke) * slope for code, slope in predicted]
+        return cls._mixing(held, codes, [about] * len(codes), options)
+
+    @classmethod
+    def _mixing(
+        cls, held: StyleSet, codes: Sequence[mx.array], used: Sequence[Manifest], options: RestyleOptions
+    ) -> Brush:
+        """codes: of whole styles, (P,) each. used: what each of them is used with."""
+        shares = options.style_weight or (1.0,) * len(codes)
+        if len(shares) != len(codes):
+            raise WrongCall(f"{len(shares)} style weights for {len(codes)} styles; give one for each")
+        shares = tuple(share / sum(shares) for share in shares)
+        mixed = list(zip(shares, used, strict=True))
+        return cls(
+            held,
+            mx.stack(
+                [u.strength * code + (1 - u.strength) * held.code(0) for code, u in zip(codes, used, strict=True)]
+            ),
+            shares,
+            marks=(),
+            still=not any(about.strength for about in used),
+            texture=sum(share * about.strength * about.texture for share, about in mixed),
+            stroke=sum(share * about.stroke for share, about in mixed),
+        )
 
     def paint(self, x: mx.array, masks: Sequence[np.ndarray], memory: float) -> mx.array:
         """(1, H, W, 3), sRGB 0..1 -> the same restyled, not clipped; masks: (H, W), one a style, or none."""
@@ -133,14 +143,6 @@ class Brush:
         return draw(network, x, Code(codes, mx.array(padded[None])), memory, noise)
 
 
-def _shares(weights: Sequence[float], styles: int) -> tuple[float, ...]:
-    """Of each style in a mixture, summing to one; equal ones if no weights are given."""
-    weights = weights or (1.0,) * styles
-    if len(weights) != styles:
-        raise WrongCall(f"{len(weights)} style weights for {styles} styles; give one for each")
-    return tuple(weight / sum(weights) for weight in weights)
-
-
 def _plan(styles: Sequence[Style], options: RestyleOptions) -> PlanName:
     """The plan asked for, or the full one where all styles have it."""
     if options.plan != "auto":
@@ -148,23 +150,15 @@ def _plan(styles: Sequence[Style], options: RestyleOptions) -> PlanName:
     return "full" if all("full" in style.manifest.networks for style in styles) else "light"
 
 
-def _code(style: Style, plan: PlanName, held: StyleSet, options: RestyleOptions) -> mx.array:
-    """The code of a style, (P,), between the photo's and its own as its strength says."""
-    manifest = style.manifest
-    stroke = _stroke(manifest.stroke, options)
-    strength = _strength(style, options)
-    return strength * held.code(manifest.networks[plan].slot, stroke) + (1 - strength) * held.code(0)
+def _as_used(usual: Manifest, options: RestyleOptions) -> Manifest:
+    """A style's manifest with the strength, stroke size and texture that are asked for in place of its own.
 
-
-def _stroke(own: float, options: RestyleOptions) -> float:
-    """As told, or the style's own; larger in large pictures, which are looked at from further away."""
-    if options.stroke is not None:
-        return options.stroke
-    return min(2.0, own * max(1.0, math.sqrt(options.size / PLAIN_SIZE)))
-
-
-def _strength(style: Style, options: RestyleOptions) -> float:
-    return style.manifest.strength if options.strength is None else options.strength
+    Unless asked for, strokes are larger in large pictures, which are looked at from further away.
+    """
+    grown = min(2.0, usual.stroke * max(1.0, math.sqrt(options.size / PLAIN_SIZE)))
+    asked = {"strength": options.strength, "stroke": options.stroke, "texture": options.texture}
+    told = {name: value for name, value in asked.items() if value is not None}
+    return usual.model_copy(update={"stroke": grown, **told})
 
 
 def restyle(

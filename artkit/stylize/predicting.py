@@ -28,19 +28,19 @@ TEXTURE = 0.25  # what predicted styles are used with unless told
 
 @dataclass(frozen=True)
 class StylePredictor:
-    """Codes for the network whose file has the SHA-256 `base`."""
+    """Codes for the network whose file has the SHA-256 `base`. reader: what pictures are read with."""
 
     plan: Plan
     predictor: Predictor
     base: str
+    reader: FeatureNetwork
 
-    def __call__(self, painting: Picture, reader: FeatureNetwork | None = None) -> tuple[mx.array, mx.array]:
+    def __call__(self, painting: Picture) -> tuple[mx.array, mx.array]:
         """The code (P,) of a picture, and how it changes when strokes get twice as large, (P,)."""
-        reader = reader or load_features("compact")
-        codes = []
-        for stroke in (-1.0, 0.0, 1.0):
-            codes.append(self.predictor(Predictor.read(reader, at_stroke(painting, SIZE, stroke).array()))[0])
-        small, plain, large = codes
+        small, plain, large = (
+            self.predictor(Predictor.read(self.reader, at_stroke(painting, SIZE, stroke).array()))[0]
+            for stroke in (-1.0, 0.0, 1.0)
+        )
         slope = (large - small) / 2
         mx.eval(plain, slope)
         return plain, slope
@@ -93,4 +93,4 @@ def read_predictor(path: Path) -> StylePredictor:
     if not all(bool(mx.isfinite(t).all()) for t in weights.values()):
         raise WeightsError(f"{path} is damaged: it holds numbers that are not finite; get it again")
     mx.eval(weights)
-    return StylePredictor(plan, Predictor(weights), base)
+    return StylePredictor(plan, Predictor(weights), base, reader)

@@ -26,6 +26,11 @@ class Crop(NamedTuple):
     pixels: np.ndarray
     light: np.ndarray
 
+    def picture(self) -> np.ndarray:
+        """As it is to be seen, (size, size, 3), float32, 0..1."""
+        gain, lift = self.light
+        return np.clip(self.pixels * (gain / 255) + lift, 0, 1)
+
 
 def lit(pixels: mx.array, light: mx.array) -> mx.array:
     """Crops stacked, (B, S, S, 3) and (B, 2, 3), as pictures, (B, S, S, 3), float32, 0..1."""
@@ -85,8 +90,7 @@ class Crops:
 
     def one(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """A crop as a picture, (size, size, 3), float32, 0..1."""
-        pixels, (gain, lift) = self.crop(rng, size)
-        return np.clip(pixels * (gain / 255) + lift, 0, 1)
+        return self.crop(rng, size).picture()
 
     def crop(self, rng: np.random.Generator, size: int) -> Crop:
         """Random picture, place, scale (up to 1.6), mirror, contrast and color balance."""
@@ -116,7 +120,7 @@ class DeadLeaves:
 
     def one(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """One of them, (size, size, 3), float32, 0..1."""
-        return self.crop(rng, size).pixels.astype(np.float32) / 255
+        return self.crop(rng, size).picture()
 
     def crop(self, rng: np.random.Generator, size: int) -> Crop:
         """One of them, in plain light."""

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
@@ -26,7 +26,6 @@ from artkit.train.options import LoopOptions
 
 Weights = dict[str, mx.array]
 Item = Mapping[str, np.ndarray]
-Groups = tuple[Weights, Weights, Weights, Weights]  # weights, average, first and second moments
 Loss = Callable[[Weights, Mapping[str, mx.array]], tuple[mx.array, Mapping[str, mx.array]]]
 
 AHEAD = 3  # batches that are prepared while the device works
@@ -80,7 +79,7 @@ def train_steps(
     start, clock = time.monotonic() - state.spent, _of_first(state.spent, world)
     if state.step != int(_of_first(state.step, world)):
         raise WeightsError("the ranks begin at different steps; the folder of the result has to be the same for all")
-    gradient = mx.value_and_grad(loss)
+    gradient, under_way = mx.value_and_grad(loss), ()
 
     def prepare(step: int) -> list[Item]:
         return [item(step, number) for number in numbers]
@@ -96,14 +95,15 @@ def train_steps(
                     slope, figures = tree_map(
                         lambda a: mx.distributed.all_sum(a) / world.size(), (slope, dict(figures))
                     )
-                before, spent, rate = state.weights, clock, _rate(state.step, done, options)
-                groups = _adam(state.groups, slope, mx.array(rate), mx.array(state.step + 1), options.averaging)
+                before, spent = state.weights, clock
+                state = state.moved(slope, _rate(state.step, done, options), options.averaging)
                 clock = _of_first(time.monotonic() - start, world)
-                mx.async_eval(groups, value, figures, clock)
+                under_way = (state.weights, state.average, state.first, state.second, value, figures, clock)
+                mx.async_eval(under_way)
                 mx.eval(before, spent)  # one step at most is under way while the next is prepared
-                state = State(*groups, step=state.step + 1, spent=float(spent), about=about)
+                state = replace(state, spent=float(spent))
                 yield Progress(state.step, _done(state, options), state.spent, figures, state.average, state.write)
-            mx.eval(state.groups, clock)  # no rank may leave while another waits for its part of a sum
+            mx.eval(under_way)  # no rank may leave while another waits for its part of a sum
         finally:
             for job in upcoming:
                 job.cancel()
@@ -131,25 +131,6 @@ def _zeros(weights: Weights) -> Weights:
     return {name: mx.zeros_like(tensor) for name, tensor in weights.items()}
 
 
-def _adam(groups: Groups, slope: Weights, rate: mx.array, step: mx.array, averaging: float) -> Groups:
-    """One step of Adam (Kingma and Ba 2015) along a gradient no longer than 1; the first step is number 1."""
-    norm = mx.sqrt(sum((mx.square(g).sum() for g in slope.values()), mx.array(0.0)))
-    shorten = mx.minimum(1 / (norm + 1e-6), 1.0)
-    decay = mx.minimum(averaging, step / (step + 9))
-    unbiased = [1 - mx.power(beta, step) for beta in BETAS]
-    moved: Groups = {}, {}, {}, {}
-    for name in groups[0]:
-        tensor, average, first, second = (group[name] for group in groups)
-        g = slope[name] * shorten
-        first = BETAS[0] * first + (1 - BETAS[0]) * g
-        second = BETAS[1] * second + (1 - BETAS[1]) * mx.square(g)
-        tensor = tensor - rate / unbiased[0] * first / (mx.sqrt(second / unbiased[1]) + 1e-8)
-        average = decay * average + (1 - decay) * tensor
-        for group, value in zip(moved, (tensor, average, first, second), strict=True):
-            group[name] = value
-    return moved
-
-
 @dataclass(frozen=True)
 class State:
     """All that the next step follows from: weights, their average, Adam's moments, steps done, seconds spent.
@@ -165,10 +146,21 @@ class State:
     spent: float = 0.0
     about: str = ""
 
-    @property
-    def groups(self) -> Groups:
-        """What a step changes."""
-        return self.weights, self.average, self.first, self.second
+    def moved(self, slope: Weights, rate: float, averaging: float) -> State:
+        """One step of Adam (Kingma and Ba 2015) along a gradient no longer than 1."""
+        step = self.step + 1
+        norm = mx.sqrt(sum((mx.square(g).sum() for g in slope.values()), mx.array(0.0)))
+        shorten = mx.minimum(1 / (norm + 1e-6), 1.0)
+        decay = min(averaging, step / (step + 9))
+        weights, average, first, second = {}, {}, {}, {}
+        for name, tensor in self.weights.items():
+            g = slope[name] * shorten
+            first[name] = BETAS[0] * self.first[name] + (1 - BETAS[0]) * g
+            second[name] = BETAS[1] * self.second[name] + (1 - BETAS[1]) * mx.square(g)
+            scale = mx.sqrt(second[name] / (1 - BETAS[1] ** step)) + 1e-8
+            weights[name] = tensor - (rate / (1 - BETAS[0] ** step)) * first[name] / scale
+            average[name] = decay * self.average[name] + (1 - decay) * weights[name]
+        return State(weights, average, first, second, step, self.spent, self.about)
 
     def write(self, path: Path) -> None:
         """Into a file, whole or not at all; WeightsError, and the file as it was, when a number is not finite."""
