@@ -13,6 +13,7 @@ from artkit._version import __version__
 
 if TYPE_CHECKING:
     from artkit.contract import ArtkitError, Step
+    from artkit.generate import generate
     from artkit.image import Picture, load, save
     from artkit.stylize import stylize
     from artkit.stylize.optimize import optimize_steps
@@ -25,6 +26,7 @@ __all__ = [
     "RestyleOptions",
     "Step",
     "__version__",
+    "generate",
     "load",
     "optimize_steps",
     "save",
@@ -44,8 +46,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "stylize":
-        return importlib.import_module("artkit.stylize")  # a package that can be called
+    if name in ("stylize", "generate"):
+        return importlib.import_module(f"artkit.{name}")  # packages that can be called
     if name not in _HOMES:
         raise AttributeError(f"module 'artkit' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,188 @@
+"""Noise over the plane, as MLX array functions of x, y (any one shape) and an integer seed.
+
+Lattice points are hashed, nothing is stored: the same everywhere, without a period one could see. `phase` turns the
+gradients of every lattice point around, each at a whole number of turns (after Perlin and Neyret 2001, "Flow noise"):
+phase 0 and 1 give the same picture, and those between move in a loop.
+"""
+
+from __future__ import annotations
+
+import math
+
+import artkit.device  # noqa: F401
+
+import mlx.core as mx
+
+_SKEW, _UNSKEW = (math.sqrt(3) - 1) / 2, (3 - math.sqrt(3)) / 6
+_SCALE = 99.2043  # brings simplex noise with unit gradients to -1..1
+_TURN = 2 * math.pi / 2**24
+# Octaves are turned by this angle (with tangent 3/4) one after the other, so that no direction of the lattice shows.
+_COS, _SIN = 0.8, 0.6
+
+
+def hashed(ix: mx.array, iy: mx.array, seed: int) -> mx.array:
+    """Whole numbers -> 32 random bits each: int32, int32 -> uint32 (mixing of C. Wellons 2018, lowbias32)."""
+    h = ix.astype(mx.uint32) * 0x8DA6B343 + iy.astype(mx.uint32) * 0xD8163841 + _mixed(seed)
+    h = (h ^ (h >> 16)) * 0x7FEB352D
+    h = (h ^ (h >> 15)) * 0x846CA68B
+    return h ^ (h >> 16)
+
+
+def simplex(x: mx.array, y: mx.array, seed: int, phase: float = 0.0) -> mx.array:
+    """Simplex noise, -1..1, features about 1 apart (Perlin 2001; Gustavson 2005, "Simplex noise demystified")."""
+    return _simplex(x, y, seed, phase)[0]
+
+
+def simplex_slope(x: mx.array, y: mx.array, seed: int, phase: float = 0.0) -> tuple[mx.array, mx.array, mx.array]:
+    """Simplex noise and its exact derivatives: n, ∂n/∂x, ∂n/∂y."""
+    n, dx, dy = _simplex(x, y, seed, phase, slope=True)
+    assert dx is not None
+    assert dy is not None
+    return n, dx, dy
+
+
+def fbm(
+    x: mx.array,
+    y: mx.array,
+    seed: int,
+    octaves: int = 5,
+    gain: float = 0.5,
+    lacunarity: float = 2.0,
+    phase: float = 0.0,
+) -> mx.array:
+    """Fractional Brownian motion: simplex octaves, each finer by `lacunarity` and weaker by `gain`; within -1..1."""
+    total, weight, norm = None, 1.0, 0.0
+    for octave in range(octaves):
+        n = weight * simplex(x, y, seed + 1013 * octave, phase)
+        total = n if total is None else total + n
+        norm, weight = norm + weight, weight * gain
+        x, y = _next_octave(x, y, lacunarity)
+    assert total is not None
+    return total / norm
+
+
+def fbm_slope(
+    x: mx.array,
+    y: mx.array,
+    seed: int,
+    octaves: int = 3,
+    gain: float = 0.5,
+    lacunarity: float = 2.0,
+    phase: float = 0.0,
+) -> tuple[mx.array, mx.array, mx.array]:
+    """The same with its exact derivatives."""
+    total, dx, dy = mx.zeros_like(x), mx.zeros_like(x), mx.zeros_like(x)
+    weight, norm, c, s, scale = 1.0, 0.0, 1.0, 0.0, 1.0
+    for octave in range(octaves):
+        n, nx, ny = simplex_slope(x, y, seed + 1013 * octave, phase)
+        total = total + weight * n
+        dx = dx + (weight * scale) * (c * nx + s * ny)  # back into the directions of the first octave
+        dy = dy + (weight * scale) * (c * ny - s * nx)
+        norm, weight, scale = norm + weight, weight * gain, scale * lacunarity
+        x, y = _next_octave(x, y, lacunarity)
+        c, s = c * _COS - s * _SIN, s * _COS + c * _SIN
+    return total / norm, dx / norm, dy / norm
+
+
+def curl(
+    x: mx.array, y: mx.array, seed: int, octaves: int = 3, gain: float = 0.5, phase: float = 0.0
+) -> tuple[mx.array, mx.array]:
+    """A flow without sources or sinks: (∂n/∂y, -∂n/∂x) of fBm n (Bridson, Hourihan and Nordenstam 2007)."""
+    _, dx, dy = fbm_slope(x, y, seed, octaves, gain, phase=phase)
+    return dy, -dx
+
+
+def ridged(
+    x: mx.array,
+    y: mx.array,
+    seed: int,
+    octaves: int = 5,
+    gain: float = 0.5,
+    lacunarity: float = 2.0,
+    phase: float = 0.0,
+) -> mx.array:
+    """Ridged multifractal, 0..1: crests where simplex noise crosses 0, finer ones upon them (Musgrave 1994)."""
+    total, weight, norm, before = mx.zeros_like(x), 1.0, 0.0, None
+    for octave in range(octaves):
+        crest = (1 - mx.abs(simplex(x, y, seed + 1013 * octave, phase))) ** 2
+        crest = crest if before is None else crest * before
+        total, norm = total + weight * crest, norm + weight
+        before, weight = mx.clip(crest * 1.6, 0, 1), weight * gain
+        x, y = _next_octave(x, y, lacunarity)
+    return total / norm
+
+
+def worley(x: mx.array, y: mx.array, seed: int, phase: float = 0.0) -> tuple[mx.array, mx.array, mx.array]:
+    """Cellular noise (Worley 1996): distance to the nearest and to the second nearest point, and the nearest's bits.
+
+    One point a unit square, anywhere in it; with `phase` each goes around a small circle of its own. The points of
+    3×3 squares are looked at. Gives F1, F2 float32 and uint32.
+    """
+    cx, cy = mx.floor(x), mx.floor(y)
+    fx, fy, ix, iy = x - cx, y - cy, cx.astype(mx.int32), cy.astype(mx.int32)
+    first = mx.full(x.shape, 9.0)
+    second, owner = first, mx.zeros(x.shape, mx.uint32)
+    for j in (-1, 0, 1):
+        for i in (-1, 0, 1):
+            h = hashed(ix + i, iy + j, seed)
+            px = (h & 0xFFFF).astype(mx.float32) / 65536 + (i - fx)
+            py = (h >> 16).astype(mx.float32) / 65536 + (j - fy)
+            if phase:
+                angle = (h & 0xFFF).astype(mx.float32) * (2 * math.pi / 4096)
+                px = px + 0.25 * (mx.cos(angle + 2 * math.pi * phase) - mx.cos(angle))
+                py = py + 0.25 * (mx.sin(angle + 2 * math.pi * phase) - mx.sin(angle))
+            d = px * px + py * py
+            second = mx.minimum(second, mx.maximum(first, d))
+            owner = mx.where(d < first, h, owner)
+            first = mx.minimum(first, d)
+    return mx.sqrt(first), mx.sqrt(second), owner
+
+
+def unit(bits: mx.array) -> mx.array:
+    """Random bits -> numbers 0..1: uint32 -> float32."""
+    return (bits >> 8).astype(mx.float32) / 2**24
+
+
+def _mixed(seed: int) -> int:
+    """Seeds that follow each other -> numbers far apart, so that no seed's noise is another's, shifted."""
+    h = (seed * 0x9E3779B9 + 0x85EBCA6B) & 0xFFFFFFFF
+    h = ((h ^ (h >> 16)) * 0x7FEB352D) & 0xFFFFFFFF
+    return ((h ^ (h >> 15)) * 0x846CA68B) & 0xFFFFFFFF
+
+
+def _next_octave(x: mx.array, y: mx.array, lacunarity: float) -> tuple[mx.array, mx.array]:
+    return lacunarity * (_COS * x - _SIN * y) + 17.3, lacunarity * (_SIN * x + _COS * y) - 9.1
+
+
+def _simplex(
+    x: mx.array, y: mx.array, seed: int, phase: float, slope: bool = False
+) -> tuple[mx.array, mx.array | None, mx.array | None]:
+    skew = (x + y) * _SKEW
+    cx, cy = mx.floor(x + skew), mx.floor(y + skew)
+    ix, iy = cx.astype(mx.int32), cy.astype(mx.int32)
+    unskew = (cx + cy) * _UNSKEW
+    x0, y0 = x - cx + unskew, y - cy + unskew
+    right = (x0 > y0).astype(mx.int32)  # which of the two triangles of the square
+    total, dx, dy = None, None, None
+    for corner in range(3):
+        i, j = [(0, 0), (right, 1 - right), (1, 1)][corner]
+        h = hashed(ix + i, iy + j, seed)
+        angle = (h >> 8).astype(mx.float32) * _TURN
+        if phase:
+            turns = (h & 1).astype(mx.float32) * 4 - 2 + ((h & 2).astype(mx.float32) - 1)  # ±1 or ±3
+            angle = angle + turns * (2 * math.pi * phase)
+        gx, gy = mx.cos(angle), mx.sin(angle)
+        px, py = x0 - i + corner * _UNSKEW, y0 - j + corner * _UNSKEW
+        t = mx.maximum(0.5 - px * px - py * py, 0)
+        t2 = t * t
+        dot = gx * px + gy * py
+        n = t2 * t2 * dot
+        total = n if total is None else total + n
+        if slope:
+            pull = (-8 * t2 * t) * dot
+            nx, ny = t2 * t2 * gx + pull * px, t2 * t2 * gy + pull * py
+            dx, dy = (nx, ny) if dx is None or dy is None else (dx + nx, dy + ny)
+    assert total is not None
+    if dx is None or dy is None:
+        return _SCALE * total, None, None
+    return _SCALE * total, _SCALE * dx, _SCALE * dy
