@@ -14,8 +14,8 @@ from artkit.nets.layers import channel_products, conv2d, depth_to_space, pad, po
 # Winograd in float32 is good to 2e-6, everything else here to 1e-6; relative to the norm of the whole array.
 CLOSE = 1e-5
 SIZES = [(16, 16), (33, 30), (5, 3), (1, 7), (6, 1), (4, 70)]
-PADDINGS: list[layers.Padding] = ["reflect", "replicate", "zero"]
-NUMPY_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "zero": "constant"}
+PADDINGS: list[layers.Padding] = ["reflect", "replicate", "zero", "wrap"]
+NUMPY_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "zero": "constant", "wrap": "wrap"}
 
 
 def normal(*shape: int, seed: int = 0) -> mx.array:
@@ -36,7 +36,8 @@ def padded(x: mx.array, kernel: int, stride: int, padding: layers.Padding) -> mx
         widths.append((before, max(0, more - before)))
     for axis, width in enumerate(widths, start=1):
         size, (before, after) = x.shape[axis], width
-        at = np.pad(np.arange(size), width, mode="reflect" if padding == "reflect" and size > max(width) else "edge")
+        modes: dict[str, Any] = {"reflect": "reflect" if size > max(width) else "edge", "wrap": "wrap"}
+        at = np.pad(np.arange(size), width, mode=modes.get(padding, "edge"))
         inside = np.ones(size + before + after)
         if padding == "zero":
             inside[:before], inside[size + before :] = 0, 0

@@ -18,7 +18,7 @@ from artkit.device import CPU_STREAMS
 import mlx.core as mx
 import numpy as np
 
-Border = Literal["reflect", "replicate", "zero"]
+Border = Literal["reflect", "replicate", "zero", "wrap"]
 
 BAND_BYTES = 8 * 2**20  # of gathered pixels: a few of these fit in the cache that cores share
 
@@ -45,6 +45,8 @@ def at_border(positions: np.ndarray, size: int, border: Border, reach: int) -> n
     """
     if border == "zero":
         return np.where((positions >= 0) & (positions < size), positions, -1)
+    if border == "wrap":
+        return positions % size
     if border == "reflect" and size > reach:
         positions = np.abs(positions)
         positions = np.where(positions < size, positions, 2 * size - 2 - positions)

@@ -93,13 +93,14 @@ def _add_border(
     """
     H, W = dx.shape[1:3]
     far = slice(None)
-    row, column = (int(border == "reflect" and size > 1) for size in (H, W))
-    rows = [(row, _spread(dy((far, 0)), weight[:, 0])), (H - 1 - row, _spread(dy((far, -1)), weight[:, 2]))]
+    # Where the pixels before the first and after the last were copied from.
+    (top, bottom), (first, last) = (at_border(np.array([-1, size]), size, border, 1).tolist() for size in (H, W))
+    rows = [(top, _spread(dy((far, 0)), weight[:, 0])), (bottom, _spread(dy((far, -1)), weight[:, 2]))]
     left, right = _spread(dy((far, far, 0)), weight[:, :, 0]), _spread(dy((far, far, -1)), weight[:, :, 2])
-    dx = add_lines(dx, [(column, left[:, 1:-1]), (W - 1 - column, right[:, 1:-1])], axis=2)
+    dx = add_lines(dx, [(first, left[:, 1:-1]), (last, right[:, 1:-1])], axis=2)
     # The corners are in both; they go where the columns went, then on with the rows.
     for corner, (place, line) in zip((0, -1), rows, strict=True):
-        line = line[:, 1:-1].at[:, column].add(left[:, corner]).at[:, W - 1 - column].add(right[:, corner])
+        line = line[:, 1:-1].at[:, first].add(left[:, corner]).at[:, last].add(right[:, corner])
         dx = add_lines(dx, [(place, line)], axis=1)
     return dx
 

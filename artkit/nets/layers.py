@@ -11,13 +11,14 @@ from typing import Any, Literal
 from artkit.device import uses_gpu
 
 import mlx.core as mx
+import numpy as np
 
 from artkit.nets.cpu_bands import own_gradient
 from artkit.nets.cpu_products import channel_products_on_cpu
 from artkit.nets.cpu_windows import conv_windows
 from artkit.nets.cpu_winograd import conv3x3
 
-Padding = Literal["reflect", "replicate", "zero", "valid"]
+Padding = Literal["reflect", "replicate", "zero", "wrap", "valid"]
 Pooling = Literal["max", "average", "l2"]
 
 WINOGRAD_CHANNELS = 16  # with fewer on either side, transforming pixels costs more than Winograd's products save
@@ -25,7 +26,8 @@ WINOGRAD_CHANNELS = 16  # with fewer on either side, transforming pixels costs m
 
 def pad(x: mx.array, height: tuple[int, int], width: tuple[int, int], padding: Padding) -> mx.array:
     """Widen (B, H, W, C) by pixels before and after. Reflection leaves out the outermost pixel, so it needs more
-    pixels than it adds; a picture too small for it has its outermost pixels repeated instead.
+    pixels than it adds; a picture too small for it has its outermost pixels repeated instead. "wrap" goes on at the
+    other side, as if the picture were a tile among others like it.
     """
     for axis, widths in ((1, height), (2, width)):
         if not any(widths):
@@ -34,6 +36,9 @@ def pad(x: mx.array, height: tuple[int, int], width: tuple[int, int], padding: P
         by_axis[axis] = widths
         if padding in ("zero", "valid"):
             x = mx.pad(x, by_axis)
+        elif padding == "wrap":
+            around = np.arange(-widths[0], x.shape[axis] + widths[1]) % x.shape[axis]
+            x = mx.take(x, mx.array(around), axis=axis)
         elif padding == "reflect" and x.shape[axis] > sum(widths) + 1:
             x = _reflected(x, axis, widths)
         else:
