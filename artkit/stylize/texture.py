@@ -16,15 +16,24 @@ WINDOW = 15  # edge of the square whose deviation says how even it is, pixels
 EVEN = 0.05  # deviation at which an area counts as even by 1/e
 
 
-def grain(pixels: np.ndarray, texture: float) -> np.ndarray:
-    """The noise for a photo (H, W, 3), sRGB 0..1: (H, W, 1), float32. texture: 0..1, how much."""
+def grain(pixels: np.ndarray, texture: float, noise: np.ndarray | None = None) -> np.ndarray:
+    """The noise for a photo (H, W, 3), sRGB 0..1: (H, W, 1), float32. texture: 0..1, how much.
+
+    noise: `smooth_noise` of this size, from those who need it again and again.
+    """
     height, width = pixels.shape[:2]
+    noise = smooth_noise(height, width) if noise is None else noise
+    gray = pixels.mean(axis=2, dtype=np.float32)
+    mean = cv2.blur(gray, (WINDOW, WINDOW))
+    variance = np.maximum(cv2.blur(gray * gray, (WINDOW, WINDOW)) - mean * mean, 0)
+    return (AMPLITUDE * texture * noise * np.exp(-variance / EVEN**2))[..., None]
+
+
+def smooth_noise(height: int, width: int) -> np.ndarray:
+    """Noise of two scales and deviation 1, (H, W) float32: for a size the same every time."""
     noise = np.zeros((height, width), np.float32)
     for number, scale in enumerate(SCALES):
         white = np.random.default_rng(number).standard_normal((height, width), np.float32)
         # White noise smoothed by a Gaussian of deviation s has a deviation of 1 / (2 s √π).
         noise += cv2.GaussianBlur(white, (0, 0), scale) * np.float32(2 * scale * np.sqrt(np.pi / len(SCALES)))
-    gray = pixels.mean(axis=2, dtype=np.float32)
-    mean = cv2.blur(gray, (WINDOW, WINDOW))
-    variance = np.maximum(cv2.blur(gray * gray, (WINDOW, WINDOW)) - mean * mean, 0)
-    return (AMPLITUDE * texture * noise * np.exp(-variance / EVEN**2))[..., None]
+    return noise
