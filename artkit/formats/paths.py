@@ -145,32 +145,46 @@ def check_place(path: Path, overwrite: bool) -> None:
 
 
 def place(path: Path, data: bytes, overwrite: bool) -> None:
-    """Put `data` at `path`, whole or not at all: a temporary file beside it, flushed to the disk, then renamed.
-
-    Without `overwrite` an existing file is kept even if it appeared a moment ago. PictureError, and nothing left
-    behind, when the disk is full or the folder cannot be written.
-    """
+    """Put `data` at `path`, whole or not at all; errors as in `settle`, and nothing is left behind."""
     check_place(path, overwrite)
-    target = path.resolve()  # a link to a picture stays a link
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
+    temporary = part_of(path)
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if overwrite:
-                if target.exists():
-                    shutil.copymode(target, temporary)
-                temporary.replace(target)
-            else:
-                _rename_without_overwriting(temporary, target)
-        finally:
+        with temporary.open("xb") as file:
+            file.write(data)
+        settle(temporary, path, overwrite)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """The name of a new hidden file, in which what will be at `path` is written first."""
+    target = path.resolve()  # a link to a picture stays a link
+    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
+
+
+def settle(temporary: Path, path: Path, overwrite: bool) -> None:
+    """Flush the finished file `temporary` to the disk and rename it to `path`.
+
+    Without `overwrite` an existing file is kept even if it appeared a moment ago. PictureError when the disk is full
+    or the folder cannot be written.
+    """
+    target = path.resolve()
+    try:
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        if overwrite:
+            if target.exists():
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+        else:
+            _rename_without_overwriting(temporary, target)
             temporary.unlink(missing_ok=True)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
-        raise PictureError(f"cannot write {shown(path)}: {_reason(error)}") from None
+        raise cannot_write(path, error) from None
 
 
 def _rename_without_overwriting(temporary: Path, target: Path) -> None:
@@ -182,6 +196,11 @@ def _rename_without_overwriting(temporary: Path, target: Path) -> None:
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         temporary.replace(target)
+
+
+def cannot_write(path: Path, error: OSError) -> PictureError:
+    """What to say when writing `path` failed."""
+    return PictureError(f"cannot write {shown(path)}: {_reason(error)}")
 
 
 def _exists(path: Path) -> PictureError:

@@ -1,0 +1,1 @@
+"""Moving pictures: frames and sound in and out of files."""
