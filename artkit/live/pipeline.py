@@ -1,0 +1,166 @@
+"""Capture, drawing and display, each on a thread of its own, with one place between them for the newest frame.
+
+A frame that is not taken from its place before the next one comes is dropped, so that what is shown is never more
+than one frame behind what is drawn, and what is drawn never more than one behind the camera. Where every frame is
+wanted, for a file, whoever comes to a place that is taken waits instead.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Self, TypeVar
+
+import numpy as np
+
+from artkit.live.figures import Meter
+from artkit.live.sources import Source
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A frame as the camera saw it, (H, W, 3) uint8 RGB; its number from 0; when that was, by time.perf_counter."""
+
+    frame: np.ndarray
+    number: int
+    captured: float
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn(Shot):
+    """The frame and what was drawn of it, (h, w, 3) uint8 RGB, at the size that kept the frame rate."""
+
+    picture: np.ndarray
+
+
+class Place(Generic[Item]):
+    """Room for one thing between two threads.
+
+    waits: to put something there when it is taken waits until it is free; otherwise the old one is dropped.
+    """
+
+    def __init__(self, waits: bool) -> None:
+        self.dropped = 0
+        self._waits = waits
+        self._held: list[Item] = []
+        self._ended = False
+        self._changed = threading.Condition()
+
+    def put(self, item: Item) -> bool:
+        """Whether there is any need for more."""
+        with self._changed:
+            while self._waits and self._held and not self._ended:
+                self._changed.wait()
+            if not self._ended:
+                self.dropped += len(self._held)
+                self._held = [item]
+            self._changed.notify_all()
+            return not self._ended
+
+    def take(self) -> Item | None:
+        """The newest, as soon as there is one; None when there will be no more."""
+        with self._changed:
+            while not self._held and not self._ended:
+                self._changed.wait()
+            taken = self._held.pop() if self._held else None
+            self._changed.notify_all()
+            return taken
+
+    def end(self, *, drop: bool = False) -> None:
+        """Nothing more will be put here; what is there may still be taken, unless it is dropped."""
+        with self._changed:
+            self._ended = True
+            if drop:
+                self._held = []
+            self._changed.notify_all()
+
+
+class Pipeline:
+    """From a source to drawn pictures; iterate it on the thread that shows them.
+
+    make: called on the drawing thread, which alone touches MLX; gives what draws a frame. every: no frame is dropped.
+    paced: frames of a file come as they were taken, not as fast as they can be read.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        make: Callable[[], Callable[[np.ndarray], np.ndarray]],
+        *,
+        every: bool = False,
+        paced: bool = True,
+    ) -> None:
+        self.meter = Meter()
+        self._source, self._make = source, make
+        self._period = 1 / source.fps if paced and not source.live and source.fps else 0.0
+        self._seen, self._done = Place[Shot](every), Place[Drawn](every)
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(self._capture, self._seen), name="capture", daemon=True),
+            threading.Thread(target=self._guarded, args=(self._draw, self._done), name="drawing", daemon=True),
+        ]
+
+    @property
+    def dropped(self) -> int:
+        """Frames that came too soon to be drawn or shown."""
+        return self._seen.dropped + self._done.dropped
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Drawn]:
+        """Pictures as they are done. What goes wrong with the source or the drawing is raised here, at the end."""
+        while (drawn := self._done.take()) is not None:
+            self.meter.shown(drawn.captured, time.perf_counter())
+            yield drawn
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Stop after the frame at hand."""
+        self._stop.set()
+        for place in (self._seen, self._done):
+            place.end(drop=True)
+        for thread, seconds in zip(self._threads, (2.0, None), strict=True):  # a dead stream may hold up the first
+            if thread.is_alive():
+                thread.join(seconds)
+        if not self._threads[0].is_alive():
+            self._source.close()
+
+    def _guarded(self, work: Callable[[], None], end: Place[Shot] | Place[Drawn]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._error = self._error or error
+        finally:
+            end.end()
+
+    def _capture(self) -> None:
+        due = time.perf_counter()
+        for number, frame in enumerate(self._source):
+            if self._period:
+                due = max(due + self._period, time.perf_counter() - self._period)
+                if self._stop.wait(max(0.0, due - time.perf_counter())):
+                    return
+            if not self._seen.put(Shot(frame, number, time.perf_counter())):
+                return
+
+    def _draw(self) -> None:
+        try:
+            draw = self._make()
+            while (shot := self._seen.take()) is not None:
+                drawn = Drawn(shot.frame, shot.number, shot.captured, draw(shot.frame))
+                if not self._done.put(drawn):
+                    return
+        finally:
+            self._seen.end(drop=True)

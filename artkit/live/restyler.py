@@ -1,0 +1,211 @@
+"""Frames of a camera in the style of the gallery, one after the other, as quickly as the machine can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import artkit.device
+
+import cv2
+import mlx.core as mx
+import numpy as np
+
+from artkit.contract import ArtkitError, WrongCall
+from artkit.image import fit, load
+from artkit.live.options import LiveOptions
+from artkit.live.pace import Pace
+from artkit.live.smoothing import Smoother
+from artkit.nets.stylenets import Code
+from artkit.stylize import gallery
+from artkit.stylize.banding import draw
+from artkit.stylize.feedforward import PLAIN_SIZE, Brush
+from artkit.stylize.manifest import PlanName
+from artkit.stylize.options import RestyleOptions
+from artkit.stylize.texture import grain, smooth_noise
+
+DEFAULTS = LiveOptions()
+FULL_SIZE = 400  # longest edge below which the full network is not worth its time, pixels
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is wanted of the pictures: styles (names, or picture files) and everything else."""
+
+    styles: tuple[str, ...]
+    options: LiveOptions = DEFAULTS
+
+
+class Restyler:
+    """Frames in, pictures out. It draws on one thread, always the same; its look may be changed from any other.
+
+    sharers: how many draw on this thread in turns, each of whom has that much less time for a frame.
+    refused: why the look that was asked for last cannot be drawn, "" if it can; the one before stays.
+    """
+
+    def __init__(
+        self,
+        styles: Sequence[str],
+        options: LiveOptions = DEFAULTS,
+        *,
+        sharers: Callable[[], int] = lambda: 1,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.wanted = Look(tuple(styles), options)
+        self.refused = ""
+        self._sharers, self._clock = sharers, clock
+        self._look: Look | None = None
+        self._plan: PlanName = "light"
+        self._full_is_slow = False
+        self._brush: Brush | None = None
+        self._code: Code | None = None
+        self._pace = Pace()
+        self._smoother = Smoother()
+        self._last: np.ndarray | None = None
+        self._noise = np.zeros((0, 0), np.float32)
+        self._memory = 0.0
+
+    @property
+    def plan(self) -> str:
+        """The network that draws, "full" or "light"."""
+        return self._plan
+
+    def change(self, styles: Sequence[str] | None = None, **options: Any) -> None:
+        """Ask for another look from the next frame on. WrongCall: a value that cannot be."""
+        look = self.wanted
+        values = {**look.options.model_dump(), **options}
+        self.wanted = Look(look.styles if styles is None else tuple(styles), LiveOptions.checked(values))
+
+    def size(self, frame: np.ndarray) -> int:
+        """The longest edge at which a frame like this would be drawn now, pixels."""
+        return self._pace.size(max(frame.shape[:2]))
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> the same restyled. Errors: see `draw`."""
+        drawn = self.draw(frame)
+        if drawn.shape == frame.shape:
+            return drawn
+        return cv2.resize(drawn, frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+
+    def draw(self, frame: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> the same restyled, at the size that keeps the frame rate.
+
+        UnknownStyle, WeightsError, WrongCall: the first look cannot be drawn.
+        """
+        begun = self._clock()
+        look, brush = self._prepared()
+        frame = np.ascontiguousarray(frame[:, ::-1]) if look.options.mirror else frame
+        if brush.still and not look.options.feedback:
+            return frame
+        most = max(frame.shape[:2])
+        height, width = fit(frame.shape[0], frame.shape[1], self._pace.size(most))
+        seen = frame if most <= max(height, width) else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        drawn = self._drawn(seen, brush, look.options)
+        self._last = drawn
+        self._keep_up((self._clock() - begun) * max(1, self._sharers()), look, most)
+        return drawn
+
+    def _drawn(self, seen: np.ndarray, brush: Brush, options: LiveOptions) -> np.ndarray:
+        if options.feedback:
+            self._smoother.reset()  # the picture is to move, and what is mixed in is smooth enough
+            return self._restyled(self._fed_back(seen, options), brush)
+        return self._smoother(seen, self._restyled(seen, brush), options.smoothing)
+
+    def _restyled(self, seen: np.ndarray, brush: Brush) -> np.ndarray:
+        """One pass of the network, (H, W, 3) uint8."""
+        if brush.still:
+            return seen
+        assert self._code is not None
+        x, noise = mx.array(seen).astype(mx.float32)[None] / 255, None
+        if brush.texture:
+            if self._noise.shape != seen.shape[:2]:
+                self._noise = smooth_noise(*seen.shape[:2])
+            noise = mx.array(grain(seen * np.float32(1 / 255), brush.texture, self._noise)[None])
+        drawn = draw(brush.network.network, x, self._code, self._memory, noise)
+        return np.array((mx.clip(drawn[0], 0, 1) * 255 + 0.5).astype(mx.uint8))
+
+    def _fed_back(self, seen: np.ndarray, options: LiveOptions) -> np.ndarray:
+        """The frame with the last picture mixed in, larger and turned a little."""
+        height, width = seen.shape[:2]
+        if self._last is None:
+            return seen
+        last = self._last
+        if last.shape != seen.shape:
+            last = cv2.resize(last, (width, height), interpolation=cv2.INTER_LINEAR)
+        turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), options.rotate, options.zoom)
+        last = cv2.warpAffine(last, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        return cv2.addWeighted(seen, 1 - options.feedback, last, options.feedback, 0)
+
+    def _prepared(self) -> tuple[Look, Brush]:
+        """The look that is wanted, or the one before where that cannot be; its brush, made when it changes."""
+        wanted = self.wanted
+        if wanted is not self._look or self._brush is None:
+            try:
+                self._take(wanted)
+                self.refused = ""
+            except ArtkitError as error:
+                if self._brush is None or self._look is None:
+                    raise
+                self.refused = str(error)
+                # What is wanted is not tried again; the rest of it may go with the styles of before.
+                self.wanted = replace(self._look)
+                self._look = self.wanted
+        assert self._look is not None
+        assert self._brush is not None
+        return self._look, self._brush
+
+    def _take(self, look: Look) -> None:
+        old = self._look
+        same = old is not None and (old.styles, old.options.plan) == (look.styles, look.options.plan)
+        plan = self._plan if same else self._planned(look)
+        self._load(look, plan)
+        if old is None or plan != self._plan or old.options.size != look.options.size:
+            self._pace = _pace(plan, look.options)
+        self._look, self._plan = look, plan
+
+    def _load(self, look: Look, plan: PlanName) -> None:
+        self._brush = brush_for(look, plan)
+        self._code = Code(self._brush.codes, mx.array([self._brush.weights]))
+        self._memory = self._memory or artkit.device.memory_budget()
+
+    def _planned(self, look: Look) -> PlanName:
+        """The network to begin with: the full one where there is a GPU that has kept up so far, or no other."""
+        if look.options.plan != "auto":
+            return look.options.plan
+        quick = self._full_is_slow or not artkit.device.uses_gpu()
+        return "light" if quick and _has_light(look) else "full"
+
+    def _keep_up(self, seconds: float, look: Look, most: int) -> None:
+        """Draw smaller, or with the light network, where frames take too long."""
+        self._pace.took(seconds, look.options.fps, most)
+        if self._plan == "light" or look.options.plan != "auto" or not _has_light(look):
+            return
+        self._full_is_slow = self._pace.late if look.options.size else self._pace.size(most) < min(FULL_SIZE, most)
+        if self._full_is_slow:
+            self._plan, self._pace = "light", _pace("light", look.options)
+            self._load(look, "light")
+
+
+def brush_for(look: Look, plan: PlanName) -> Brush:
+    """The brush for styles of the gallery, or after picture files (which takes a moment, and the full network).
+
+    UnknownStyle, PictureError, WeightsError, WrongCall: as for `artkit stylize`.
+    """
+    told = look.options.model_dump(include={"style_weight", "strength", "stroke", "texture"})
+    named = [gallery.is_named(style) for style in look.styles]
+    if all(named):
+        return Brush.of(look.styles, RestyleOptions(plan=plan, size=PLAIN_SIZE, **told))
+    if any(named):
+        raise WrongCall("named styles and pictures cannot be mixed")
+    pictures = [load(gallery.find(style)) for style in look.styles]
+    return Brush.after(pictures, RestyleOptions(plan=look.options.plan, size=PLAIN_SIZE, **told))
+
+
+def _has_light(look: Look) -> bool:
+    return all(gallery.is_named(style) and "light" in gallery.get(style).manifest.networks for style in look.styles)
+
+
+def _pace(plan: PlanName, options: LiveOptions) -> Pace:
+    return Pace(480 if plan == "full" else 320, fixed=options.size)
