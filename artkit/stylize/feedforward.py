@@ -65,7 +65,7 @@ class Brush:
             if held.sha256 != sets[0].sha256:
                 raise WrongCall(f'"{styles[0].name}" and "{style.name}" are of different networks and cannot be mixed')
         held = sets[0]
-        used = [_as_used(style.manifest, options) for style in styles]
+        used = [as_used(style.manifest, options) for style in styles]
         codes = [held.code(about.networks[plan].slot, about.stroke) for about in used]
         brush = cls._mixing(held, codes, used, options)
         said = f"{held.sha256} {brush.stroke} {brush.texture}".encode()
@@ -82,7 +82,7 @@ class Brush:
             raise WrongCall("--plan light: any picture at once takes the full network; leave --plan out")
         predict = read_predictor(shipped())
         held = read_network(network_beside(shipped(), predict), predict.base)
-        about = _as_used(Manifest(title="any style", texture=TEXTURE), options)
+        about = as_used(Manifest(title="any style", texture=TEXTURE), options)
         predicted = [predict(picture) for picture in pictures]
         codes = [code + math.log2(about.stroke) * slope for code, slope in predicted]
         return cls._mixing(held, codes, [about] * len(codes), options)
@@ -150,7 +150,7 @@ def _plan(styles: Sequence[Style], options: RestyleOptions) -> PlanName:
     return "full" if all("full" in style.manifest.networks for style in styles) else "light"
 
 
-def _as_used(usual: Manifest, options: RestyleOptions) -> Manifest:
+def as_used(usual: Manifest, options: RestyleOptions) -> Manifest:
     """A style's manifest with the strength, stroke size and texture that are asked for in place of its own.
 
     Unless asked for, strokes are larger in large pictures, which are looked at from further away.
