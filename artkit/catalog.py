@@ -79,6 +79,7 @@ def _piece(
 # fmt: off
 PIECES: dict[str, Piece] = {piece.name: piece for piece in (
     _piece("noise", "NoiseOptions", "Marbled, cellular or ridged noise, warped by itself", loops=True),
+    _piece("reaction", "ReactionOptions", "Corals, mazes and cells that grow by reaction and diffusion", source=True),
 )}
 # fmt: on
 

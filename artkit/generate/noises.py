@@ -15,7 +15,6 @@ import mlx.core as mx
 
 _SKEW, _UNSKEW = (math.sqrt(3) - 1) / 2, (3 - math.sqrt(3)) / 6
 _SCALE = 99.2043  # brings simplex noise with unit gradients to -1..1
-_TURN = 2 * math.pi / 2**24
 # Octaves are turned by this angle (with tangent 3/4) one after the other, so that no direction of the lattice shows.
 _COS, _SIN = 0.8, 0.6
 
@@ -143,6 +142,19 @@ def unit(bits: mx.array) -> mx.array:
     return (bits >> 8).astype(mx.float32) / 2**24
 
 
+def direction(bits: mx.array) -> tuple[mx.array, mx.array]:
+    """Random bits -> a direction: uint32, a whole turn in 2³² -> cosine and sine, float32, to 0.001.
+
+    A parabola through the zeros and crests of the sine, and a part of its square: a tenth of the time of the real ones.
+    """
+    both = []
+    for turned in (bits + 0x40000000, bits):
+        a = turned.astype(mx.int32).astype(mx.float32) * 2.0**-31  # half turns, -1..1
+        wave = a * (4 - 4 * mx.abs(a))
+        both.append(wave * (0.775 + 0.225 * mx.abs(wave)))
+    return both[0], both[1]
+
+
 def _mixed(seed: int) -> int:
     """Seeds that follow each other -> numbers far apart, so that no seed's noise is another's, shifted."""
     h = (seed * 0x9E3779B9 + 0x85EBCA6B) & 0xFFFFFFFF
@@ -167,11 +179,7 @@ def _simplex(
     for corner in range(3):
         i, j = [(0, 0), (right, 1 - right), (1, 1)][corner]
         h = hashed(ix + i, iy + j, seed)
-        angle = (h >> 8).astype(mx.float32) * _TURN
-        if phase:
-            turns = (h & 1).astype(mx.float32) * 4 - 2 + ((h & 2).astype(mx.float32) - 1)  # ±1 or ±3
-            angle = angle + turns * (2 * math.pi * phase)
-        gx, gy = mx.cos(angle), mx.sin(angle)
+        gx, gy = direction(h + ((h & 3) * 2 + 1) * round(phase * 2**32 % 2**32)) if phase else direction(h)
         px, py = x0 - i + corner * _UNSKEW, y0 - j + corner * _UNSKEW
         t = mx.maximum(0.5 - px * px - py * py, 0)
         t2 = t * t
