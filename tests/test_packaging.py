@@ -30,6 +30,7 @@ LAYERS = [
     {"train"},
     {"generate"},
     {"video"},
+    {"live"},
     {"exchange"},
     {"catalog"},
     {"interfaces"},

@@ -22,6 +22,7 @@ COMMANDS = {
     "stylize": ("artkit.interfaces.stylize_cli", "Paint photos in the style of a picture."),
     "again": ("artkit.interfaces.recipe_cli", "Make a picture again from the recipe in its file."),
     "info": ("artkit.interfaces.recipe_cli", "Show how a picture was made."),
+    "live": ("artkit.interfaces.live_cli", "Paint what a camera sees, while it sees it."),
     "styles": ("artkit.interfaces.styles_cli", "List, show, add and remove styles, and see them all."),
     "weights": ("artkit.interfaces.weights_cli", "List, fetch, add and remove network weights."),
     "train": ("artkit.interfaces.train_cli", "Train the networks that artkit works with."),

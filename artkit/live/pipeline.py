@@ -53,22 +53,27 @@ class Place(Generic[Item]):
     def put(self, item: Item) -> bool:
         """Whether there is any need for more."""
         with self._changed:
-            while self._waits and self._held and not self._ended:
-                self._changed.wait()
+            if self._waits:
+                self._changed.wait_for(lambda: not self._held or self._ended)
             if not self._ended:
                 self.dropped += len(self._held)
                 self._held = [item]
             self._changed.notify_all()
             return not self._ended
 
-    def take(self) -> Item | None:
-        """The newest, as soon as there is one; None when there will be no more."""
+    def take(self, timeout: float | None = None) -> Item | None:
+        """The newest, as soon as there is one; None when none came in time, or will come."""
         with self._changed:
-            while not self._held and not self._ended:
-                self._changed.wait()
+            self._changed.wait_for(lambda: self._held or self._ended, timeout)
             taken = self._held.pop() if self._held else None
             self._changed.notify_all()
             return taken
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing here and never will be."""
+        with self._changed:
+            return self._ended and not self._held
 
     def end(self, *, drop: bool = False) -> None:
         """Nothing more will be put here; what is there may still be taken, unless it is dropped."""
@@ -80,7 +85,7 @@ class Place(Generic[Item]):
 
 
 class Pipeline:
-    """From a source to drawn pictures; iterate it on the thread that shows them.
+    """From a source to drawn pictures, for the thread that shows them.
 
     make: called on the drawing thread, which alone touches MLX; gives what draws a frame. every: no frame is dropped.
     paced: frames of a file come as they were taken, not as fast as they can be read.
@@ -118,10 +123,17 @@ class Pipeline:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Drawn]:
-        """Pictures as they are done. What goes wrong with the source or the drawing is raised here, at the end."""
-        while (drawn := self._done.take()) is not None:
-            self.meter.shown(drawn.captured, time.perf_counter())
+    def pictures(self, timeout: float | None = None) -> Iterator[Drawn | None]:
+        """Pictures as they are done; None each time that none came within `timeout` seconds.
+
+        What goes wrong with the source or the drawing is raised here, after the pictures that were done before.
+        """
+        while True:
+            drawn = self._done.take(timeout)
+            if drawn is not None:
+                self.meter.shown(drawn.captured, time.perf_counter())
+            elif self._done.over:
+                break
             yield drawn
         if self._error is not None:
             raise self._error

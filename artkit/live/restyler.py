@@ -188,19 +188,30 @@ class Restyler:
             self._load(look, "light")
 
 
+def check(look: Look) -> None:
+    """What can be wrong with the styles, known without reading a network: UnknownStyle, WrongCall."""
+    named = [gallery.is_named(style) for style in look.styles]
+    files = [gallery.find(style) for style, known in zip(look.styles, named, strict=True) if not known]
+    if files and any(named):
+        raise WrongCall(f'"{files[0]}" is a picture and cannot be mixed with named styles')
+    if files and look.options.plan == "light":
+        raise WrongCall("the light network draws named styles only; leave --light out to paint after a picture")
+    shares = look.options.style_weight
+    if shares and len(shares) != len(look.styles):
+        raise WrongCall(f"{len(shares)} style weights for {len(look.styles)} styles; give one for each")
+
+
 def brush_for(look: Look, plan: PlanName) -> Brush:
     """The brush for styles of the gallery, or after picture files (which takes a moment, and the full network).
 
     UnknownStyle, PictureError, WeightsError, WrongCall: as for `artkit stylize`.
     """
+    check(look)
     told = look.options.model_dump(include={"style_weight", "strength", "stroke", "texture"})
-    named = [gallery.is_named(style) for style in look.styles]
-    if all(named):
+    if all(map(gallery.is_named, look.styles)):
         return Brush.of(look.styles, RestyleOptions(plan=plan, size=PLAIN_SIZE, **told))
-    if any(named):
-        raise WrongCall("named styles and pictures cannot be mixed")
     pictures = [load(gallery.find(style)) for style in look.styles]
-    return Brush.after(pictures, RestyleOptions(plan=look.options.plan, size=PLAIN_SIZE, **told))
+    return Brush.after(pictures, RestyleOptions(size=PLAIN_SIZE, **told))
 
 
 def _has_light(look: Look) -> bool:
