@@ -25,6 +25,7 @@ COMMANDS = {
     "live": ("artkit.interfaces.live_cli", "Paint what a camera sees, while it sees it."),
     "styles": ("artkit.interfaces.styles_cli", "List, show, add and remove styles, and see them all."),
     "weights": ("artkit.interfaces.weights_cli", "List, fetch, add and remove network weights."),
+    "serve": ("artkit.interfaces.serve_cli", "Serve the studio in the browser, and an HTTP API."),
     "train": ("artkit.interfaces.train_cli", "Train the networks that artkit works with."),
     "doctor": ("artkit.interfaces.doctor", "Show what this machine can do, and what to mend."),
     "completion": ("artkit.interfaces.completion", "Print the completion script of a shell."),

@@ -20,7 +20,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
@@ -367,7 +367,7 @@ class Engine:
             self._quick_left = max(seconds, 1e-6)
 
 
-async def follow(job: Job) -> AsyncIterator[Update]:
+async def follow(job: Job) -> AsyncGenerator[Update]:
     """`job.updates()` for a coroutine. The job is cancelled when its reader leaves (close it: contextlib.aclosing)."""
     loop, news = asyncio.get_running_loop(), asyncio.Event()
 
