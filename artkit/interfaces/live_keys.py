@@ -103,7 +103,7 @@ class Keyboard:
         return self.restyler.wanted.styles
 
     def _change(self, **options: float) -> None:
-        self.restyler.change(**options)
+        self.restyler.change(None, **options)
 
     def _after(self, name: str, step: int) -> str:
         at = self.names.index(name) if name in self.names else -step

@@ -91,7 +91,7 @@ class Session:
                     picture = self._hand_on(drawn)
                     if by_key:
                         by_key.add(picture, drawn.captured)
-                    window.show(self._as_shown(drawn.frame), picture, self._pipeline.meter, self._pipeline.dropped)
+                    window.show(self._as_shown(drawn.frame), picture, self._size, self._pipeline.meter)
                     if keyboard.snapshot:
                         keyboard.snapshot = False
                         window.say(_snapshot(picture, keyboard.title))

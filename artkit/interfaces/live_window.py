@@ -91,22 +91,20 @@ class LiveWindow:
         """Show a line for a moment."""
         self._said, self._until = text, time.monotonic() + SAID
 
-    def show(self, frame: np.ndarray, picture: np.ndarray, meter: Meter, dropped: int) -> None:
-        """Show what was drawn of a frame, both (H, W, 3) uint8 RGB; the frame as it is compared with."""
+    def show(self, frame: np.ndarray, picture: np.ndarray, size: tuple[int, int], meter: Meter) -> None:
+        """Show what was drawn of a frame, both (H, W, 3) uint8 RGB. size: (width, height) at which it was drawn."""
         keys = self._keyboard
         shown = composed(frame, picture, keys.split)
-        if keys.figures:
+        if keys.help:
+            table(shown, KEYS, "Keys")
+        elif keys.figures:
             fps, late = meter.recent
-            height, width = picture.shape[:2]
-            left_out = f", {dropped} dropped" if dropped else ""
-            chip(shown, f"{keys.title}   {fps:.0f} fps   {late:.0f} ms   {width}×{height}{left_out}")
+            chip(shown, f"{keys.title}   {fps:.0f} fps   {late:.0f} ms   {size[0]} x {size[1]}")
             chip(shown, "h: help", corner=(1, 1))
         if keys.recording:
             chip(shown, "recording", corner=(1, 0), dot=True)
         if time.monotonic() < self._until:
             chip(shown, self._said, corner=(0, 0))
-        if keys.help:
-            table(shown, KEYS, "Keys")
         if not self._sized:
             cv2.resizeWindow(TITLE, shown.shape[1], shown.shape[0])
             self._sized = True
