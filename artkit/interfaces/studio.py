@@ -1,0 +1,172 @@
+"""What the studio's tabs do, without a web page: a photo in a look at once, refined, kept and written with its recipe.
+
+Functions that end in `_steps` are for the engine's thread; the others may be called on any.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
+import mlx.core as mx
+import numpy as np
+
+from artkit.contract import PictureError, Recipe, Source, Step, WrongCall
+from artkit.image import Picture, load, load_recipe, save
+from artkit.interfaces.jobs import Choice, open_job
+from artkit.interfaces.outputs import SaveOptions
+from artkit.stylize import gallery
+from artkit.stylize.options import OptimizeOptions, RestyleOptions
+
+PREVIEW = 512  # longest edge of what is shown first, pixels
+FORMATS = {"PNG": "png", "JPEG": "jpg", "TIFF, 16 bits": "tif"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a photo is to look like.
+
+    styles: names of the gallery, or picture files (then `options.fast`). masks: gray picture files, one a style.
+    """
+
+    styles: tuple[str, ...]
+    options: RestyleOptions
+    masks: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The styles, for file names: starry+wave."""
+        return Choice(self.styles, self.options).label
+
+    @property
+    def title(self) -> str:
+        """The styles, for people: The Starry Night + The Great Wave."""
+        if self.options.fast:
+            return " + ".join(Path(style).stem for style in self.styles)
+        return " + ".join(gallery.get(name).manifest.title for name in self.styles)
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A finished picture, kept in a file until it is asked for in one format or another.
+
+    path: (H, W, 3 or 4) uint16 levels, as NumPy writes them. name: for files, without an ending. recipe: None for a
+    picture that was stopped on its way.
+    """
+
+    path: Path
+    name: str
+    recipe: Recipe | None
+
+    def picture(self) -> Picture:
+        """The picture itself, 16 bits deep."""
+        try:
+            levels = np.load(self.path, mmap_mode="r")
+        except OSError:
+            raise PictureError("this picture is not kept any more (pictures are kept for an hour); paint it again") from None
+        return load(np.asarray(levels))
+
+    def write(self, kind: str, folder: Path) -> Path:
+        """A file in one of FORMATS, with the recipe in it, in a new folder within `folder`."""
+        ending = FORMATS[kind]
+        place = folder / secrets.token_hex(8)
+        place.mkdir(parents=True)
+        bits = 16 if ending == "tif" else 8
+        recipe, saving = self.recipe, SaveOptions.checked({"bits": bits}).model_dump(mode="json")
+        if recipe is not None:
+            recipe = dataclasses.replace(recipe, options=dict(recipe.options) | saving)
+        path = place / f"{self.name}.{ending}"
+        save(self.picture(), path, bits=bits, recipe=recipe)
+        return path
+
+    def forget(self) -> None:
+        """Delete the file; what was written from it stays."""
+        self.path.unlink(missing_ok=True)
+
+
+def keep(folder: Path, image: np.ndarray, photo: Picture, name: str, recipe: Recipe | None) -> Finished:
+    """image: (H, W, 3), 0..1; the photo lends its alpha."""
+    picture = Picture.of(image, like=photo)
+    channels = picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{secrets.token_hex(16)}.npy"
+    np.save(path, (channels * np.float32(65535) + np.float32(0.5)).astype(np.uint16))
+    return Finished(path, name, recipe)
+
+
+@dataclass
+class Trail:
+    """What a run learns on the engine's thread that its recipe has to tell: the files and styles it works with."""
+
+    sources: tuple[Source, ...] = field(default=())
+
+
+def look_steps(photo: Picture, look: Look, trail: Trail, preview: int = PREVIEW) -> Iterator[Step]:
+    """The photo in a look: first no larger than `preview`, then at full size. One step each."""
+    sizes = [size for size in (preview,) if size < look.options.size] + [look.options.size]
+    for number, size in enumerate(sizes, start=1):
+        options = look.options.model_copy(update={"size": size})
+        job = open_job(Choice(look.styles, options), look.masks)
+        trail.sources = job.sources
+        for step in job.steps(photo):
+            yield Step(step.image, number, len(sizes), step.figures)
+
+
+def refine_steps(
+    photo: Picture, paintings: Sequence[str], options: OptimizeOptions, masks: Sequence[str], trail: Trail
+) -> Iterator[Step]:
+    """The photo painted step by step, from the picture that `options.init` names."""
+    job = open_job(Choice(tuple(paintings), options), masks)
+    trail.sources = job.sources
+    yield from job.steps(photo)
+
+
+def grid_steps(photo: Picture, names: Sequence[str], strengths: Sequence[float], edge: int) -> Iterator[Step]:
+    """One photo in several styles, a row each, as strong as the columns say; a step for every picture on the sheet."""
+    from artkit.interfaces.grid import Grid
+
+    titles = [gallery.get(name).manifest.title for name in names]
+    sheet = Grid(titles, [f"{strength:.0%}" for strength in strengths], photo.resized(edge).size)
+    total, done = len(names) * len(strengths), 0
+    for row, name in enumerate(names):
+        for column, strength in enumerate(strengths):
+            options = RestyleOptions(size=edge, strength=strength)
+            for step in open_job(Choice((name,), options), ()).steps(photo):
+                sheet.put(row, column, np.array(step.image[0]))
+            done += 1
+            yield Step(mx.array(sheet.pixels()[None]), done, total)
+
+
+def recipe_of(technique: str, options: Mapping[str, Any], photo: Source, sources: Sequence[Source]) -> Recipe:
+    """How a picture was made; files by their names alone, as `artkit again` looks for them beside the picture."""
+    return Recipe(technique, dict(options), tuple(_bare(source) for source in (photo, *sources)))
+
+
+def _bare(source: Source) -> Source:
+    return dataclasses.replace(source, path=Path(source.path).name)
+
+
+def settings_of(file: str) -> tuple[tuple[str, ...], RestyleOptions]:
+    """Named styles and options from the recipe in a finished picture.
+
+    PictureError: it has none, or was not made in named styles.
+    """
+    recipe = load_recipe(file)
+    if recipe is None:
+        raise PictureError("this file does not say how it was made; only pictures saved by artkit do")
+    names = tuple(source.path for source in recipe.sources if source.role == "style")
+    known = {name: value for name, value in recipe.options.items() if name in RestyleOptions.model_fields}
+    if recipe.technique == "stylize":  # refined: what it began from is what the sliders show
+        known = {name: known[name] for name in ("size", "strength", "style_weight", "keep_color") if name in known}
+    elif recipe.technique != "restyle":
+        raise PictureError(f"this picture was made by {recipe.technique}; its settings are not for this page")
+    missing = [name for name in names if gallery.folder_of(name) is None]
+    if missing:
+        raise WrongCall(f'this picture was painted after "{missing[0]}"; drop that picture as the style')
+    return names, RestyleOptions.checked(known | {"fast": False})

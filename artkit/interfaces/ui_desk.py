@@ -1,0 +1,168 @@
+"""What every tab of the studio shares: the jobs of each visitor, errors as sentences, a picture that Gradio leaves be."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from artkit.contract import ArtkitError, Step
+from artkit.interfaces.engine import Engine, Job, Update
+from artkit.interfaces.progress import clock
+
+
+class Photo(gr.Image):
+    """A picture as the file that the person gave: what it is, and whether it can be read, artkit says itself."""
+
+    is_template = True  # on the page it is an Image
+
+    def preprocess(self, payload: Any) -> str | None:  # type: ignore[override]
+        return str(payload.path) if payload and payload.path else None
+
+
+class Run:
+    """A job of a visitor as its updates; cancelled when its reader leaves.
+
+    replaced: something newer has taken its place on the page, so that its reader has nothing more to show.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.replaced = False
+
+    def __iter__(self) -> Iterator[Update]:
+        try:
+            yield from self._job.updates()
+        finally:
+            self._job.cancel()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it ended before its time."""
+        return self._job.cancelled
+
+    def stop(self) -> None:
+        """End it after its present step."""
+        self._job.cancel()
+
+
+class Desk:
+    """The jobs of all visitors: each has one of a kind at a time, and the page shows the newest.
+
+    folder: where what is made is kept for an hour.
+    """
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine, self.folder = engine, folder
+        self._runs: dict[tuple[str, str], Run] = {}
+        self._lock = threading.Lock()
+
+    def begin(
+        self, request: gr.Request, kind: str, make: Callable[[], Iterator[Step]], *, quick: bool = False
+    ) -> Run:
+        """Put a job in line, in the place of an older one of this kind."""
+        self.replace(request, kind)
+        run = Run(self.engine.submit(make, _owner(request), quick=quick))
+        with self._lock:
+            self._runs[_owner(request), kind] = run
+        return run
+
+    def replace(self, request: gr.Request, *kinds: str) -> None:
+        """End this visitor's jobs of these kinds: nobody looks at them any more."""
+        for kind in kinds:
+            with self._lock:
+                run = self._runs.pop((_owner(request), kind), None)
+            if run is not None:
+                run.replaced = True
+                run.stop()
+
+    def stop(self, request: gr.Request, kind: str) -> None:
+        """End this visitor's job of a kind; what there is of it stays on the page."""
+        with self._lock:
+            run = self._runs.get((_owner(request), kind))
+        if run is not None:
+            run.stop()
+
+    def stopper(self, kind: str) -> Callable[[gr.Request], None]:
+        """What a stop button calls."""
+
+        def stop(request: gr.Request) -> None:
+            self.stop(request, kind)
+
+        return stop
+
+    def leave(self, request: gr.Request) -> None:
+        """The visitor has closed the page."""
+        with self._lock:
+            for owner, kind in list(self._runs):
+                if owner == _owner(request):
+                    del self._runs[owner, kind]
+        self.engine.cancel(_owner(request))
+
+
+def _owner(request: gr.Request) -> str:
+    return request.session_hash or ""
+
+
+@contextlib.contextmanager
+def sentences() -> Iterator[None]:
+    """Errors inside reach the person as a sentence on the page."""
+    try:
+        yield
+    except gr.Error:
+        raise
+    except ArtkitError as error:
+        raise gr.Error(sentence(error), duration=12, print_exception=False) from None
+    except MemoryError:
+        raise gr.Error("Not enough memory for a picture this large; choose a smaller size", print_exception=False) from None
+    except Exception as error:
+        said = f"Something went wrong in artkit ({type(error).__name__}); the terminal it runs in shows where"
+        raise gr.Error(said, duration=12) from error
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, beginning with a capital."""
+    said = " ".join(str(error).split())
+    return said[:1].upper() + said[1:]
+
+
+def line(text: str, kind: str = "") -> str:
+    """A line of news below a picture, as HTML."""
+    return f'<p class="news {kind}" role="status">{html.escape(text)}</p>'
+
+
+def bar(text: str, share: float | None) -> str:
+    """The same with a bar that is `share` full; one that only moves when nobody knows."""
+    width = "" if share is None else f' style="width:{100 * share:.1f}%"'
+    return f'{line(text)}<div class="bar{" moving" if share is None else ""}"><i{width}></i></div>'
+
+
+class Clock:
+    """Time left, from how long what is done has taken."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def left(self, update: Update) -> str:
+        """Like so: ", 1:15 left"; nothing while it cannot be told."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, update.done
+        begun, at = self._first
+        if update.done <= at:
+            return ""
+        return f", {clock((now - begun) / (update.done - at) * (update.total - update.done))} left"
+
+
+def waiting(update: Update) -> str:
+    """What to say while a job waits or warms up."""
+    if not update.position:
+        return bar("Getting ready", None)
+    ahead = "1 picture is" if update.position == 1 else f"{update.position} pictures are"
+    return bar(f"{ahead} before yours", None)

@@ -1,0 +1,143 @@
+"""Refine: the optimizer paints on from the fast result, and can be watched and stopped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from artkit.contract import Source, WrongCall
+from artkit.image import load
+from artkit.interfaces import studio
+from artkit.interfaces.studio import Look, Trail
+from artkit.interfaces.ui_desk import Clock, Desk, Photo, bar, line, sentences, waiting
+from artkit.interfaces.ui_pictures import pair
+from artkit.interfaces.widgets import read, widgets
+from artkit.stylize import gallery
+from artkit.stylize.options import OptimizeOptions
+
+if TYPE_CHECKING:
+    from artkit.interfaces.ui_stylize import Easel, Settings
+
+PLAIN = ("iterations", "content_weight", "style_scale")
+QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+MORE = ("style_loss", "content_loss", "tv_weight", "optimizer", "tolerance", "seed")
+
+
+@dataclass
+class Refining:
+    """The widgets of the panel."""
+
+    painting: gr.Image
+    options: dict[str, gr.components.Component]
+    plot: gr.HTML
+
+    def wire(self, desk: Desk, settings: Settings, easel: Easel) -> None:
+        """What the buttons below the result do."""
+
+        def run(data: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+            yield from self._run(desk, settings, easel, data, request)
+
+        inputs = settings.all | {easel.finished, self.painting, *self.options.values()}
+        told = {easel.result, easel.news, easel.finished, easel.refine, easel.stop, self.plot}
+        running = easel.refine.click(run, inputs, told, **QUIET)
+        running.failure(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [easel.refine, easel.stop])
+        easel.stop.click(desk.stopper("refine"), None, None, queue=False, api_visibility="private")
+
+    def _run(
+        self, desk: Desk, settings: Settings, easel: Easel, data: dict[Any, Any], request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        """Paint on from the picture that is there, to the end or until somebody stops it."""
+        idle = {easel.stop: gr.Button(visible=False), easel.refine: gr.Button(visible=True)}
+        file, kept = data[settings.photo], data[easel.finished]
+        with sentences():
+            if not file or kept is None:
+                raise WrongCall("paint a photo first; refining goes on from there")
+            photo, look, start = load(file), settings.look(data, desk.folder), kept.write("PNG", desk.folder)
+            options, paintings = self._options(data, look, start), _paintings(look, data[self.painting])
+            trail, clock, losses, last = Trail(), Clock(), [], None
+            begun = desk.begin(
+                request, "refine", lambda: studio.refine_steps(photo, paintings, options, look.masks, trail)
+            )
+            yield {
+                easel.stop: gr.Button(visible=True), easel.refine: gr.Button(visible=False),
+                easel.news: bar("Getting ready", None), self.plot: gr.HTML("", visible=True),
+            }  # fmt: skip
+            for update in begun:
+                if update.image is None:
+                    yield {easel.news: waiting(update)}
+                    continue
+                last = update
+                losses.append(update.figures.get("loss", math.nan))
+                share = update.done / update.total
+                said = f"Refining, {share:.0%}{clock.left(update)} · {update.figures['size']:.0f} px"
+                shown = gr.ImageSlider(pair(photo, update.image, options.size))
+                yield {easel.news: bar(said, share), self.plot: loss_plot(losses), easel.result: shown}
+            if begun.replaced:
+                yield {**idle, self.plot: gr.HTML("", visible=False)}
+            elif last is None or last.image is None:
+                yield {**idle, easel.news: line("Stopped")}
+            else:
+                whole = last.done >= last.total
+                values = options.model_dump(mode="json") | {"init": start.name}
+                recipe = studio.recipe_of("stylize", values, Source.of("photo", file), trail.sources)
+                name = f"{Path(file).stem}_{look.label}_refined"
+                said = "Refined" if whole else f"Stopped at {last.done / last.total:.0%}: the picture so far"
+                made = studio.keep(desk.folder, last.image, photo, name, recipe if whole else None)
+                yield {**idle, easel.finished: made, easel.news: line(said, "done")}
+
+    def _options(self, data: dict[Any, Any], look: Look, start: Path) -> OptimizeOptions:
+        shared = {name: getattr(look.options, name) for name in ("size", "style_weight", "keep_color", "max_memory")}
+        strength = 1.0 if look.options.strength is None else look.options.strength
+        values = {name: data[part] for name, part in self.options.items()}
+        return read(OptimizeOptions, values, **shared, strength=strength, init=str(start))
+
+
+def refine_panel() -> Refining:
+    """The plot of the losses, and the folded settings."""
+    plot = gr.HTML(visible=False, elem_id="losses")
+    with gr.Accordion("How Refine paints", open=False, elem_id="refining"):
+        painting = Photo(
+            label="The painting itself, for the truest strokes", type="filepath", image_mode=None,
+            sources=["upload", "clipboard"], height=160, buttons=[], placeholder="Drop the painting (optional)",
+        )  # fmt: skip
+        with gr.Row():
+            options = widgets(OptimizeOptions, *PLAIN)
+        with gr.Accordion("More", open=False), gr.Row():
+            options |= widgets(OptimizeOptions, *MORE)
+    return Refining(painting, options, plot)
+
+
+def _paintings(look: Look, given: str | None) -> tuple[str, ...]:
+    """What is painted after: the picture that was dropped, or a named style's preview, which is in that style."""
+    if look.options.fast:
+        return look.styles
+    if given and len(look.styles) == 1:
+        return (given,)
+    previews = [gallery.get(name).preview for name in look.styles]
+    if None in previews:
+        missing = look.styles[previews.index(None)]
+        raise WrongCall(f'the style "{missing}" has no picture to refine after; drop its painting under "How Refine paints"')
+    return tuple(str(path) for path in previews)
+
+
+def loss_plot(losses: Sequence[float], width: int = 640, height: int = 96) -> str:
+    """The losses so far as a curve on a logarithmic scale, in SVG."""
+    values = [math.log10(max(loss, 1e-12)) for loss in losses if math.isfinite(loss)]
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    span = max(high - low, 1e-3)
+    points = " ".join(
+        f"{width * number / (len(values) - 1):.1f},{4 + (height - 8) * (high - value) / span:.1f}"
+        for number, value in enumerate(values)
+    )
+    return (
+        f'<figure class="losses"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
+        f'aria-label="Loss, falling from {losses[0]:.3g} to {losses[-1]:.3g}"><polyline points="{points}"/></svg>'
+        f"<figcaption>Loss {losses[-1]:.3g}, from {losses[0]:.3g}</figcaption></figure>"
+    )

@@ -1,0 +1,254 @@
+"""The Stylize tab: a photo, a style, the result at once; everything else is folded away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from artkit.contract import Source
+from artkit.image import load
+from artkit.interfaces import studio
+from artkit.interfaces.studio import FORMATS, Finished, Look, Trail
+from artkit.interfaces.ui_desk import Desk, Photo, bar, line, sentences, waiting
+from artkit.interfaces.ui_pictures import pair
+from artkit.interfaces.ui_refine import refine_panel
+from artkit.interfaces.ui_regions import Regions, masks_of, regions_panel
+from artkit.interfaces.ui_sheet import sheet_panel
+from artkit.interfaces.ui_styles import first, picker, read_picks
+from artkit.interfaces.widgets import read, widget
+from artkit.stylize import gallery
+from artkit.stylize.feedforward import as_used
+from artkit.stylize.manifest import Manifest
+from artkit.stylize.options import RestyleOptions
+from artkit.stylize.predicting import TEXTURE
+
+SAMPLES = Path(__file__).parents[2] / "samples"  # beside a checkout; the wheel has none
+QUICK = 1280  # longest edge up to which painting takes its turn between the steps of others' jobs, pixels
+DIALS = ("strength", "stroke", "texture")  # what every style has a value of its own for
+PRINTS = {"Screen": 1024, "Large": 2048, "A4 print": 3508, "A3 print": 4961}  # prints: 300 dots an inch
+QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+HERO = (
+    '<div class="hero"><div><b>Drop a photo</b><span>and see it in the style of a painting,<br>'
+    "on your own machine</span></div></div>"
+)
+
+
+@dataclass
+class Settings:
+    """The widgets that say what the photo is to look like. own: what the style itself has the dials at."""
+
+    photo: gr.Image
+    styles: gr.HTML
+    painting: gr.Image
+    dials: dict[str, Any]
+    others: dict[str, Any]
+    regions: Regions
+    own: gr.State
+
+    @property
+    def all(self) -> set[Any]:
+        """Every one of them, as inputs of an event."""
+        parts = (self.photo, self.styles, self.painting, self.regions.canvas, self.regions.used, self.own)
+        return {*parts, *self.dials.values(), *self.others.values()}
+
+    def look(self, data: dict[Any, Any], folder: Path) -> Look:
+        """What they ask for; a dial that stands where the style itself has it is left to the style."""
+        values = {name: data[part] for name, part in self.others.items()}
+        values |= {name: data[dial] for name, dial in self.dials.items() if data[dial] != data[self.own].get(name)}
+        if data[self.painting]:
+            return Look((data[self.painting],), read(RestyleOptions, values | {"plan": "auto"}, fast=True))
+        picks = read_picks(data[self.styles])
+        weights = tuple(picks.values()) if len(picks) > 1 else ()
+        look = Look(tuple(picks), read(RestyleOptions, values, style_weight=weights))
+        if not data[self.regions.used] or not picks:
+            return look
+        masks = masks_of(data[self.regions.canvas], len(picks), load(data[self.photo]), folder)
+        return Look(look.styles, look.options, masks)
+
+    def follow(self, data: dict[Any, Any], look: Look) -> dict[Any, Any]:
+        """Dials that nobody has touched move to where the style itself has them."""
+        usual, before = own_values("" if look.options.fast else look.styles[0], look.options.size), data[self.own]
+        untouched = [name for name in DIALS if data[self.dials[name]] == before.get(name)]
+        return {self.own: usual, **{self.dials[name]: usual[name] for name in untouched}}
+
+
+@dataclass
+class Easel:
+    """Where the result is shown and taken away."""
+
+    empty: gr.HTML
+    result: gr.ImageSlider
+    news: gr.HTML
+    refine: gr.Button
+    stop: gr.Button
+    kind: gr.Dropdown
+    download: gr.DownloadButton
+    finished: gr.State
+
+
+def stylize_tab(desk: Desk) -> None:
+    """Everything in the tab, and what happens when it is touched."""
+    with gr.Row(elem_classes="studio"):
+        with gr.Column(scale=4, min_width=320, elem_classes="choose"):
+            photo, styles, painting = _choose()
+        with gr.Column(scale=7, min_width=320, elem_classes="see"):
+            easel = _easel()
+            start = own_values(first()[0][0] if first() else "", RestyleOptions().size)
+            with gr.Row(elem_classes="dials"):
+                dials = {name: widget(RestyleOptions, name, start[name]) for name in DIALS}
+                color = widget(RestyleOptions, "keep_color", "off")
+            with gr.Accordion("Size", open=False, elem_id="sizes"), gr.Row():
+                presets = gr.Radio(list(PRINTS), value="Screen", label="Made for", scale=2)
+                size = widget(RestyleOptions, "size", RestyleOptions().size)
+                plan = widget(RestyleOptions, "plan", "auto")
+            regions = regions_panel(photo, styles)
+            refining = refine_panel()
+            sheet_panel(desk, photo, styles)
+            with gr.Accordion("Settings from a finished picture", open=False, elem_id="recall"):
+                recall = gr.File(
+                    label="A picture saved by artkit knows how it was made", height=110, elem_id="recipe",
+                    file_types=["image"],
+                )  # fmt: skip
+    others = {"keep_color": color, "size": size, "plan": plan}
+    settings = Settings(photo, styles, painting, dials, others, regions, gr.State(start))
+
+    def paint(data: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        yield from _paint(desk, settings, easel, data, request)
+
+    def bring_back(file: str | None) -> dict[Any, Any]:
+        return _bring_back(file, settings, easel.news)
+
+    told = {*settings.dials.values(), settings.own, *vars(easel).values()} - {easel.kind, easel.stop}
+    gr.on(
+        [photo.change, styles.input, painting.upload, color.input, size.submit, size.blur, plan.input]  # type: ignore[attr-defined]
+        + [dial.release for dial in dials.values()],
+        paint, settings.all, told, trigger_mode="multiple", **QUIET,
+    )  # fmt: skip
+    styles.input(lambda: None, None, painting, **QUIET)
+    painting.upload(lambda: [], None, styles, **QUIET)
+    presets.input(PRINTS.get, presets, size, **QUIET).then(paint, settings.all, told, **QUIET)
+    for button, used in ((regions.apply, True), (regions.clear, False)):
+        button.click(lambda used=used: used, None, regions.used, **QUIET).then(paint, settings.all, told, **QUIET)
+    back = {styles, painting, settings.own, easel.news, *others.values(), *dials.values()}
+    recall.upload(bring_back, recall, back, **QUIET).success(paint, settings.all, told, **QUIET)
+
+    def file_of(kept: Finished | None, wanted: str) -> Any:
+        if kept is None:
+            return gr.DownloadButton(interactive=False)
+        with sentences():
+            return gr.DownloadButton(str(kept.write(wanted, desk.folder)), interactive=True)
+
+    for event in (easel.finished.change, easel.kind.change):
+        event(file_of, [easel.finished, easel.kind], easel.download, **QUIET)
+    refining.wire(desk, settings, easel)
+
+
+def _choose() -> tuple[gr.Image, gr.HTML, gr.Image]:
+    """The left side: photo, styles, a picture as the style."""
+    photo = Photo(
+        label="Photo", type="filepath", image_mode=None, sources=["upload", "clipboard", "webcam"], height=230,
+        buttons=[], placeholder="Drop a photo here\nor click to choose one", elem_id="photo",
+    )  # fmt: skip
+    if samples := sorted(SAMPLES.glob("*.jpg")):
+        gr.Examples([[str(path)] for path in samples], photo, label="or try one of these", elem_id="samples")
+    styles = picker(elem_id="styles")
+    with gr.Accordion("Any picture as the style", open=False, elem_id="any"):
+        painting = Photo(
+            label="A painting, a pattern, a fabric", type="filepath", image_mode=None, height=160, buttons=[],
+            sources=["upload", "clipboard"], placeholder="Drop a picture", elem_id="painting",
+        )  # fmt: skip
+    return photo, styles, painting
+
+
+def _easel() -> Easel:
+    """The result and the buttons below it."""
+    empty = gr.HTML(HERO, elem_id="empty")
+    result = gr.ImageSlider(
+        label="Before and after", show_label=False, format="jpeg", type="filepath", buttons=["fullscreen"],
+        max_height=640, interactive=False, visible=False, elem_id="result",
+    )  # fmt: skip
+    news = gr.HTML(line(""), elem_id="news")
+    with gr.Row(elem_classes="actions"):
+        refine = gr.Button("Refine", elem_id="refine", interactive=False, min_width=110)
+        stop = gr.Button("Stop", elem_id="stop", variant="stop", visible=False, min_width=110)
+        kind = gr.Dropdown(
+            list(FORMATS), value="PNG", label="File format", show_label=False, container=False, min_width=120,
+            elem_id="format",
+        )  # fmt: skip
+        download = gr.DownloadButton("Download", variant="primary", elem_id="download", interactive=False, min_width=140)
+    finished = gr.State(None, time_to_live=3600, delete_callback=lambda kept: kept and kept.forget())
+    return Easel(empty, result, news, refine, stop, kind, download, finished)
+
+
+def _paint(
+    desk: Desk, settings: Settings, easel: Easel, data: dict[Any, Any], request: gr.Request
+) -> Iterator[dict[Any, Any]]:
+    """The photo in its look: a first sight of it, then all of it."""
+    file = data[settings.photo]
+    desk.replace(request, "refine")
+    if not file:
+        desk.replace(request, "paint")
+        yield {
+            easel.result: gr.ImageSlider(None, visible=False), easel.empty: gr.HTML(visible=True),
+            easel.news: line(""), easel.finished: None, easel.refine: gr.Button(interactive=False),
+        }  # fmt: skip
+        return
+    with sentences():
+        photo, source, look = load(file), Source.of("photo", file), settings.look(data, desk.folder)
+        if not look.styles:
+            yield {easel.news: line("Pick a style")}
+            return
+        begun, trail, size = time.monotonic(), Trail(), look.options.size
+        yield {easel.news: bar(f"Painting {look.title}", None), **settings.follow(data, look)}
+        run = desk.begin(request, "paint", lambda: studio.look_steps(photo, look, trail), quick=size <= QUICK)
+        for update in run:
+            if update.image is None:
+                if update.position:
+                    yield {easel.news: waiting(update)}
+                continue
+            shown = gr.ImageSlider(pair(photo, update.image, size), visible=True)
+            if update.done < update.total:
+                said = bar(f"A first look; now {size} pixels", None)
+                yield {easel.result: shown, easel.empty: gr.HTML(visible=False), easel.news: said}
+                continue
+            recipe = studio.recipe_of("restyle", look.options.model_dump(mode="json"), source, trail.sources)
+            height, width = update.image.shape[:2]
+            said = f"{look.title} · {width} × {height} · {time.monotonic() - begun:.1f} s"
+            yield {
+                easel.result: shown, easel.empty: gr.HTML(visible=False), easel.news: line(said, "done"),
+                easel.refine: gr.Button(interactive=True),
+                easel.finished: studio.keep(
+                    desk.folder, update.image, photo, f"{Path(file).stem}_{look.label}", recipe
+                ),
+            }  # fmt: skip
+
+
+def _bring_back(file: str | None, settings: Settings, news: gr.HTML) -> dict[Any, Any]:
+    """The settings of a finished picture, on the widgets."""
+    if not file:
+        return {news: line("")}
+    with sentences():
+        names, options = studio.settings_of(file)
+        weights = options.style_weight or (1.0,) * len(names)
+        usual = own_values(names[0], options.size)
+        given = {name: getattr(options, name) for name in DIALS if getattr(options, name) is not None}
+        return {
+            settings.styles: [[name, weight / max(weights)] for name, weight in zip(names, weights, strict=True)],
+            settings.painting: None,
+            settings.own: usual,
+            **{settings.dials[name]: value for name, value in (usual | given).items()},
+            **{part: getattr(options, name) for name, part in settings.others.items()},
+            news: line(f"The settings of {Path(file).name} are back; drop its photo to see it again", "done"),
+        }
+
+
+def own_values(name: str, size: int) -> dict[str, float]:
+    """What a style of the gallery (no name: any picture) has the dials at, in a picture of this size."""
+    manifest = gallery.get(name).manifest if name else Manifest(title="any picture", texture=TEXTURE)
+    used = as_used(manifest, RestyleOptions(size=size))
+    return {"strength": used.strength, "stroke": round(used.stroke, 2), "texture": used.texture}

@@ -1,0 +1,132 @@
+"""Options -> widgets of a web page: labels, help, ranges, choices and defaults are those of the model's fields.
+
+The web page's counterpart of forms.py, in a module of its own: Gradio takes seconds to import, and flags do without.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import gradio as gr
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BeforeValidator
+from pydantic.fields import FieldInfo
+
+from artkit.contract import Options
+from artkit.interfaces.forms import checked
+
+Model = TypeVar("Model", bound=Options)
+
+STEPS = 100  # of a slider over real numbers
+WIDEST = 10_000  # widest range of a slider; what may be larger is typed in
+
+
+def widgets(model: type[Options], *names: str, **initial: Any) -> dict[str, gr.components.Component]:
+    """One widget for each of these fields of `model` (all if none are named), in order, made where this is called.
+
+    initial: what a widget shows at first, where that is not the field's default.
+    """
+    chosen = names or tuple(model.model_fields)
+    return {name: widget(model, name, initial.get(name, model.model_fields[name].default)) for name in chosen}
+
+
+def widget(model: type[Options], name: str, value: Any) -> gr.components.Component:
+    """The widget of one field: a checkbox, a list of choices, a slider or number between its limits, or text."""
+    field = model.model_fields[name]
+    about: dict[str, Any] = {"label": label(name), "info": field.description}
+    kind, rules = _plain(field)
+    if kind is bool:
+        return gr.Checkbox(value=bool(value), **about)
+    if get_origin(kind) is Literal:
+        return gr.Dropdown([(str(choice), choice) for choice in get_args(kind)], value=value, **about)
+    if kind in (int, float) and not any(isinstance(rule, BeforeValidator) for rule in rules):
+        low, high = _limits(rules, 1 if kind is int else 0)
+        if low is not None and high is not None and high - low <= WIDEST:
+            step = 1 if kind is int else _round((high - low) / STEPS)
+            shown = low if value is None else value
+            return gr.Slider(_inside(low, rules, step), high, value=shown, step=step, **about)
+        return gr.Number(value=value, minimum=low, maximum=high, precision=0 if kind is int else None, **about)
+    return gr.Textbox(value=as_text(value), **about)
+
+
+def label(name: str) -> str:
+    """keep_color -> Keep color."""
+    return name.replace("_", " ").capitalize()
+
+
+def as_text(value: Any) -> str:
+    """A value as a person would type it: (1.0, 0.5) -> "1, 0.5", {"relu1_1": 1.0} -> "relu1_1=1", (640, 480) alike."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={as_text(part)}" for key, part in value.items())
+    if isinstance(value, tuple | list):
+        return ", ".join(map(as_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def read(model: type[Model], values: Mapping[str, Any], **more: Any) -> Model:
+    """The options that widgets show; empty text and None are what nobody gave. WrongCall names what cannot be."""
+    given = {name: _typed(model.model_fields[name], value) for name, value in values.items() if value not in (None, "")}
+    return checked(model, given | more)
+
+
+def _typed(field: FieldInfo, value: Any) -> Any:
+    """What a widget gives, as the field takes it: "1, 0.5" -> ["1", "0.5"] for a tuple, 3.0 -> 3 for an integer."""
+    kind, _ = _plain(field)
+    if isinstance(value, str) and get_origin(kind) is tuple and not _parses_text(field):
+        return [part for part in value.replace(",", " ").split() if part]
+    return int(value) if kind is int and isinstance(value, float) and value.is_integer() else value
+
+
+def _parses_text(field: FieldInfo) -> bool:
+    return any(isinstance(rule, BeforeValidator) for rule in field.metadata)
+
+
+def _plain(field: FieldInfo) -> tuple[Any, list[Any]]:
+    """The type without `| None` and Annotated, and all rules about it."""
+    kind, rules = field.annotation, list(field.metadata)
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = next((part for part in get_args(kind) if part is not type(None)), kind)
+    if hasattr(kind, "__metadata__"):
+        rules += kind.__metadata__  # type: ignore[union-attr]
+        kind = get_args(kind)[0]
+    return kind, rules
+
+
+def _limits(rules: Iterable[Any], unit: float) -> tuple[float | None, float | None]:
+    """Lowest and highest, None where there is no limit; past an exclusive one by `unit` (whole numbers)."""
+    low: Any = None
+    high: Any = None
+    for rule in rules:
+        match rule:
+            case Ge(ge):
+                low = ge
+            case Gt(gt):
+                low = gt + unit  # type: ignore[operator]
+            case Le(le):
+                high = le
+            case Lt(lt):
+                high = lt - unit  # type: ignore[operator]
+            case _:
+                pass
+    return low, high
+
+
+def _inside(low: float, rules: Iterable[Any], step: float) -> float:
+    """The lowest position of a slider: one step above a limit that is not allowed itself."""
+    exclusive = any(isinstance(rule, Gt) for rule in rules) and not float(step).is_integer()
+    return low + step if exclusive else low
+
+
+def _round(step: float) -> float:
+    """A step of 1, 2 or 5 times a power of ten, not above `step`."""
+    power = 10.0 ** (len(f"{int(step)}") - 1 if step >= 1 else _zeros(step))
+    return next(factor * power for factor in (5, 2, 1) if factor * power <= step * 1.0001)
+
+
+def _zeros(step: float) -> int:
+    """The power of ten of a number below 1: 0.02 -> -2."""
+    return int(f"{step:e}".partition("e")[2])
