@@ -81,8 +81,9 @@ PIECES: dict[str, Piece] = {piece.name: piece for piece in (
     _piece("noise", "NoiseOptions", "Marbled, cellular or ridged noise, warped by itself", loops=True),
     _piece("reaction", "ReactionOptions", "Corals, mazes and cells that grow by reaction and diffusion", source=True),
     _piece("harmonograph", "HarmonographOptions", "Swinging pendulums draw", lines=True, loops=True),
-    _piece("phyllotaxis", "PhyllotaxisOptions", "Florets of a sunflower; or a photo in dots", source=True, lines=True, loops=True),
-    _piece("lsystem", "LsystemOptions", "Plants, dragons, Hilbert curves: words that are rewritten and drawn", lines=True),
+    _piece("phyllotaxis", "PhyllotaxisOptions", "Florets of a sunflower, or a photo in florets",
+           source=True, lines=True, loops=True),
+    _piece("lsystem", "LsystemOptions", "Plants, dragons, Hilbert curves: rewritten words, drawn", lines=True),
     _piece("tiles", "TilesOptions", "Truchet and Wang tiles whose lines go on and on", source=True, lines=True),
     _piece("pack", "PackOptions", "Circles that fill the sheet; or a photo", source=True, lines=True),
 )}
