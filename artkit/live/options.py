@@ -41,7 +41,7 @@ class LiveOptions(Network):
     size: int = Field(
         default=0, ge=0, le=4096, description="Longest edge of what is drawn, pixels (0: what keeps the frame rate)"
     )
-    fps: float = Field(default=24.0, gt=0, le=240, description="Frames a second to keep")
+    fps: float = Field(default=20.0, gt=0, le=240, description="Frames a second to keep")
     mirror: bool = Field(default=False, description="Left and right exchanged, as in a mirror")
     feedback: float = Field(
         default=0.0, ge=0, le=0.95, description="Share of the last picture that is mixed back in and drawn again"

@@ -78,9 +78,9 @@ class Restyler:
         values = {**look.options.model_dump(), **options}
         self.wanted = Look(look.styles if styles is None else tuple(styles), LiveOptions.checked(values))
 
-    def size(self, frame: np.ndarray) -> int:
-        """The longest edge at which a frame like this would be drawn now, pixels."""
-        return self._pace.size(max(frame.shape[:2]))
+    def size(self, most: int) -> int:
+        """The longest edge at which a frame of up to `most` pixels would be drawn now."""
+        return self._pace.size(most)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> the same restyled. Errors: see `draw`."""
@@ -89,9 +89,10 @@ class Restyler:
             return drawn
         return cv2.resize(drawn, frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
 
-    def draw(self, frame: np.ndarray) -> np.ndarray:
+    def draw(self, frame: np.ndarray, most: int = 0) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> the same restyled, at the size that keeps the frame rate.
 
+        most: the longest edge that frames could have, for those who ask for its `size` and send no larger ones.
         UnknownStyle, WeightsError, WrongCall: the first look cannot be drawn.
         """
         begun = self._clock()
@@ -99,9 +100,10 @@ class Restyler:
         frame = np.ascontiguousarray(frame[:, ::-1]) if look.options.mirror else frame
         if brush.still and not look.options.feedback:
             return frame
-        most = max(frame.shape[:2])
-        height, width = fit(frame.shape[0], frame.shape[1], self._pace.size(most))
-        seen = frame if most <= max(height, width) else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        own = max(frame.shape[:2])
+        most = max(most, own)
+        height, width = fit(frame.shape[0], frame.shape[1], min(own, self._pace.size(most)))
+        seen = frame if own <= max(height, width) else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
         drawn = self._drawn(seen, brush, look.options)
         self._last = drawn
         self._keep_up((self._clock() - begun) * max(1, self._sharers()), look, most)
