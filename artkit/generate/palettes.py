@@ -102,6 +102,7 @@ class Palette:
         from artkit.image import load
 
         colors = main_colors(load(path).resized(128).pixels, count)
+        colors = np.round(colors * 255).astype(np.float32) / 255  # as `hexes` has them
         return cls(str(path), colors, colors[0], colors[-1])
 
     def __call__(self, t: mx.array) -> mx.array:

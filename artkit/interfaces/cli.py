@@ -20,6 +20,7 @@ from artkit._version import __version__
 # name -> the module that has it, and its line in `artkit --help`
 COMMANDS = {
     "stylize": ("artkit.interfaces.stylize_cli", "Paint photos in the style of a picture."),
+    "generate": ("artkit.interfaces.generate_cli", "Draw art from a seed: flow fields, corals, fractals and more."),
     "again": ("artkit.interfaces.recipe_cli", "Make a picture again from the recipe in its file."),
     "info": ("artkit.interfaces.recipe_cli", "Show how a picture was made."),
     "live": ("artkit.interfaces.live_cli", "Paint what a camera sees, while it sees it."),

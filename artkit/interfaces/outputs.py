@@ -14,7 +14,6 @@ from artkit.contract import Options, PictureError, WrongCall
 
 STDOUT = Path("-")
 DEFAULT = "{stem}_{style}.png"
-FIELDS = ("stem", "style", "size", "seed", "n")
 
 
 class SaveOptions(Options):
@@ -36,7 +35,7 @@ def targets(output: str | None, stems: Sequence[str], *, style: str, size: int, 
             raise WrongCall(f"-o - takes one photo, not {len(stems)}; give a folder or a template: -o {DEFAULT!r}")
         return [STDOUT]
     names = [
-        _fill(template, {"stem": stem, "style": style, "size": size, "seed": seed, "n": n})
+        filled(template, {"stem": stem, "style": style, "size": size, "seed": seed, "n": n})
         for n, stem in enumerate(stems, start=1)
     ]
     for name in names:
@@ -80,14 +79,15 @@ def _template(output: str | None) -> str:
     return str(Path(output) / DEFAULT) if Path(output).is_dir() else output
 
 
-def _fill(template: str, values: dict[str, str | int]) -> str:
+def filled(template: str, values: dict[str, str | int]) -> str:
+    """The template with `values` in it; WrongCall for a field that is none of them, or braces that do not match."""
     try:
         fields = [(name, spec or "") for _, name, spec, _ in string.Formatter().parse(template) if name is not None]
-        wrong = [f"{name}:{spec}" if spec else name for name, spec in fields if name not in FIELDS or "{" in spec]
+        wrong = [f"{name}:{spec}" if spec else name for name, spec in fields if name not in values or "{" in spec]
         if not wrong:
             return template.format(**values)
         reason = f"{{{wrong[0]}}} is not known"
     except ValueError as error:
         reason = str(error).lower()
-    known = " ".join(f"{{{name}}}" for name in FIELDS)
+    known = " ".join(f"{{{name}}}" for name in values)
     raise WrongCall(f"-o {template!r}: {reason}; a template takes {known} (and {{{{ for a brace)")

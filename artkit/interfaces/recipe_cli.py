@@ -47,13 +47,22 @@ def _told(recipe: Recipe) -> Iterable[str]:
     yield f"artkit {recipe.technique}, version {recipe.artkit}"
     for source in recipe.sources:
         yield f"  {source.role + ':':16} {source.path}  (SHA-256 {source.sha256[:12]}…)"
-    model = RestyleOptions if recipe.technique == "restyle" else OptimizeOptions
-    usual = model.checked({}).model_dump(mode="json") | SaveOptions.checked({}).model_dump(mode="json")
+    usual = _defaults(recipe) | SaveOptions.checked({}).model_dump(mode="json")
     chosen = {name: value for name, value in recipe.options.items() if usual.get(name, ...) != value}
     for name, value in chosen.items():
         yield f"  {name + ':':16} {_short(value)}"
     rest = [f"{name} {_short(value)}" for name, value in recipe.options.items() if name not in chosen and value]
     yield f"  {'as usual:':16} {', '.join(rest)}"
+
+
+def _defaults(recipe: Recipe) -> dict[str, Any]:
+    """The options that the technique has when nobody says otherwise."""
+    if recipe.technique == "generate":
+        from artkit import catalog
+
+        piece = catalog.PIECES.get(str(recipe.options.get("piece")))
+        return {"then": []} | (piece.options.checked({}).model_dump(mode="json") if piece else {})
+    return (RestyleOptions if recipe.technique == "restyle" else OptimizeOptions).checked({}).model_dump(mode="json")
 
 
 def _short(value: Any) -> str:
@@ -94,10 +103,15 @@ def again(
     recipe = load_recipe(file)
     if recipe is None:
         raise PictureError(f'"{file}" has no recipe; only pictures that artkit wrote, with metadata, can be made again')
-    if recipe.technique not in ("stylize", "restyle"):
+    if recipe.technique not in ("stylize", "restyle", "generate"):
         raise PictureError(f'"{file}" was made by {recipe.technique}, which this artkit ({__version__}) does not know')
     sources = find_sources(recipe, moved, file.parent)
     target = again_target(file, output)
+    if recipe.technique == "generate":
+        from artkit.interfaces.generate_again import generate_again
+
+        generate_again(recipe, sources, target, overwrite=overwrite, quiet=quiet, as_json=as_json)
+        return
     saving = {name: recipe.options[name] for name in SaveOptions.model_fields if name in recipe.options}
     options = {name: value for name, value in recipe.options.items() if name not in saving}
 
@@ -139,17 +153,20 @@ def find_sources(recipe: Recipe, moved: Mapping[str, Sequence[str]], folder: Pat
     folder: that of the picture; a relative path is tried from the current folder and from there.
     """
     sources, named = recipe.sources, recipe.technique == "restyle" and not recipe.options.get("fast")
-    if not any(source.role == "photo" for source in sources):
+    generated = recipe.technique == "generate"  # from nothing, or after a picture; its styles know themselves
+    if not generated and not any(source.role == "photo" for source in sources):
         raise PictureError("the recipe names no photo; it cannot be repeated")
     queues = {role: list(files) for role, files in moved.items()}
     for role, files in moved.items():
         wanted = sum(source.role == role for source in sources)
         if files and len(files) != wanted:
             raise WrongCall(f"--{role} was given {len(files)} times, the recipe has {wanted} of it")
-        if files and role == "style" and named:
+        if files and role == "style" and (named or generated):
             raise WrongCall("--style is for pictures that moved; this was made in a named style")
     return tuple(
-        source if named and source.role == "style" else _found(source, queues.get(source.role, []), folder)
+        source
+        if (named or generated) and source.role == "style"
+        else _found(source, queues.get(source.role, []), folder)
         for source in sources
     )
 

@@ -1,0 +1,74 @@
+"""Time: options that run through ranges, and where in them each frame of a movie is.
+
+`--feed 0.03..0.06` goes from one end to the other, evenly; `0.03..0.06..0.03` and back again, and so comes around. A
+piece that loops goes once through its phase besides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from artkit.contract import Options, WrongCall
+
+Model = TypeVar("Model", bound=Options)
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_RANGE = re.compile(rf"\s*{_NUMBER}(?:\s*\.\.\s*{_NUMBER})+\s*")
+
+
+@dataclass(frozen=True)
+class Motion:
+    """stops: option -> the numbers it passes through; cyclic: the last frame leads on to the first."""
+
+    stops: Mapping[str, tuple[float, ...]]
+    cyclic: bool = False
+
+    def at(self, frame: int, frames: int) -> dict[str, float]:
+        """The values of the moving options in frame 0..frames-1."""
+        steps = frames if self.cyclic else frames - 1
+        return {name: _between(stops, frame / max(steps, 1)) for name, stops in self.stops.items()}
+
+    def options(self, model: type[Model], fixed: Mapping[str, Any], frames: int) -> Iterator[Model]:
+        """The options of each frame. WrongCall for an option that cannot move, or moves out of its limits."""
+        for frame in range(frames):
+            moved = {name: _kind(model, name, value) for name, value in self.at(frame, frames).items()}
+            yield model.checked({**fixed, **moved})
+
+
+def split_ranges(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[float, ...]]]:
+    """Values as a person gives them -> those that stay as they are, and the stops of those that move."""
+    moving = {name: value for name, value in values.items() if isinstance(value, str) and _RANGE.fullmatch(value)}
+    fixed = {name: value for name, value in values.items() if name not in moving}
+    return fixed, {name: tuple(float(stop) for stop in value.split("..")) for name, value in moving.items()}
+
+
+def plan(model: type[Options], fixed: Mapping[str, Any], stops: Mapping[str, tuple[float, ...]], loops: bool) -> Motion:
+    """How the options move: through their ranges and, for a piece that loops, once through its phase.
+
+    It comes around when every range ends where it began.
+    """
+    for name in stops:
+        _kind(model, name, 0.0)
+    closed = all(way[0] == way[-1] for way in stops.values())
+    turning = loops and not {"phase"} & {*stops, *fixed}
+    return Motion({**stops, **({"phase": (0.0, 1.0)} if turning else {})}, cyclic=closed and (turning or bool(stops)))
+
+
+def _between(stops: tuple[float, ...], part: float) -> float:
+    at = part * (len(stops) - 1)
+    first = min(int(at), len(stops) - 2)
+    rest = at - first
+    return stops[first] * (1 - rest) + stops[first + 1] * rest
+
+
+def _kind(model: type[Options], name: str, value: float) -> float | int:
+    """The value as the field has it: whole where the field is whole."""
+    kind = model.model_fields[name].annotation
+    if kind is int:
+        return round(value)
+    if kind in (float, float | None):
+        return value
+    raise WrongCall(f"{name} is no number that could move; a range such as 1..2 is for numbers")
