@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from gatys_torch import Objective
 from networks_torch import Hybrid, Setting
@@ -37,7 +38,10 @@ class Judge:
         """The photo is resized to the result's size, the painting so that its longest edge is the result's."""
         picture = read(result)
         height, width = picture.shape[:2]
-        targets = read(photo, (height, width)), read(painting, max(height, width))
+        return self.judge(picture, read(photo, (height, width)), read(painting, max(height, width)))
+
+    def judge(self, picture: np.ndarray, *targets: np.ndarray) -> Score:
+        """A picture, (H, W, 3), 0..1, against its photo, as large, and its painting."""
         objective = Objective(self.teacher, *map(self.setting.picture, targets))
         with torch.no_grad():
             losses = objective(self.setting.picture(picture))

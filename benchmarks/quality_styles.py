@@ -3,8 +3,7 @@
     python benchmarks/quality_styles.py --photos 20
     python benchmarks/quality_styles.py --gallery out --only the_scream,udnie     what `artkit train many -o out` wrote
 
-The first photos of data/photos/val at 512 px. Flicker is the mean difference, in 8-bit levels, between a frame that is
-shifted by 3 and 5 pixels, or noisy (deviation 4 levels), restyled, and the restyled frame, shifted alike or as it is.
+The first photos of data/photos/val at 512 px; what the figures are, artkit/train/scores.py says.
 """
 
 # pyright: reportMissingImports=false
@@ -12,44 +11,25 @@ shifted by 3 and 5 pixels, or noisy (deviation 4 levels), restyled, and the rest
 from __future__ import annotations
 
 import argparse
-import tempfile
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean
-from typing import NamedTuple
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
 
-import mlx.core as mx
 import numpy as np
 from judge import Judge
 from machine import describe
 from ml5 import TransformerNet
-from pairs import add_shared, read, write
+from pairs import add_shared, read
 
 from artkit.nets.stylenets import Code
 from artkit.stylize import gallery, manifest
 from artkit.stylize.gallery import Style
 from artkit.stylize.manifest import PlanName
+from artkit.train.scores import MULTIPLE, Restyle, Scores, measure
 
-Restyle = Callable[[mx.array], mx.array]
-
-MULTIPLE = 8  # of width and height, for all networks
-SHIFT = (3, 5)
-NOISE = 4 / 255
-BORDER = 16  # left out beside a border, which is another one after a shift
 HERE = Path(__file__).resolve().parents[1]
 ML5 = {"rain_princess": "benchmark_styles/rain_princess"}  # what only they learned
-
-
-class Figures(NamedTuple):
-    """Of one style, means over the photos."""
-
-    style: float
-    content: float
-    shifted: float
-    noisy: float
 
 
 def paintings(shared: Path) -> dict[str, Path]:
@@ -61,34 +41,20 @@ def paintings(shared: Path) -> dict[str, Path]:
     return found | {name: folder / f"{path}.jpg" for name, path in ML5.items()}
 
 
-def measured(restyle: Restyle, photos: list[Path], painting: Path, judge: Judge, size: int) -> Figures:
-    """`restyle`: (1, H, W, 3), sRGB 0..1 -> the same."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for number, path in enumerate(photos):
-            height, width = (edge // MULTIPLE * MULTIPLE for edge in read(path, size).shape[:2])
-            frame = read(path, (height, width))
-            drawn = _draw(restyle, frame)
-            write(drawn, file := Path(folder) / "drawn.png")
-            score = judge.score(file, path, painting)
-            noise = np.random.default_rng(number).normal(0, NOISE, frame.shape)
-            noisy = _draw(restyle, np.clip(frame + noise, 0, 1).astype(np.float32))
-            rows.append((*score, _shifted(restyle, frame), 255 * np.abs(noisy - drawn).mean()))
-    return Figures(*(fmean(column) for column in zip(*rows, strict=True)))
+def measured(restyle: Restyle, photos: list[Path], painting: Path, judge: Judge, size: int) -> Scores:
+    """Means over the photos, judged by the teacher."""
+    frames = [read(path, (height, width)) for path in photos for height, width in [_fitting(read(path, size))]]
+
+    def judged(drawn: np.ndarray, photo: np.ndarray) -> tuple[float, float]:
+        return judge.judge(np.rint(drawn * 255) / 255, photo, read(painting, max(drawn.shape[:2])))
+
+    return Scores.mean([scores for scores, _ in measure(restyle, frames, judged)])
 
 
-def _shifted(restyle: Restyle, frame: np.ndarray) -> float:
-    """Two crops of one frame, SHIFT apart, restyled: their difference where they overlap, in 8-bit levels."""
-    down, right = SHIFT
-    height, width = (edge - MULTIPLE for edge in frame.shape[:2])
-    first = _draw(restyle, frame[:height, :width])[down:, right:]
-    second = _draw(restyle, frame[down : down + height, right : right + width])[: height - down, : width - right]
-    inner = slice(BORDER, -BORDER)
-    return float(255 * np.abs(first - second)[inner, inner].mean())
-
-
-def _draw(restyle: Restyle, frame: np.ndarray) -> np.ndarray:
-    return np.clip(np.array(restyle(mx.array(frame[None]))[0]), 0, 1)
+def _fitting(photo: np.ndarray) -> tuple[int, int]:
+    """(height, width) of as much as all networks take."""
+    height, width = (edge // MULTIPLE * MULTIPLE for edge in photo.shape[:2])
+    return height, width
 
 
 def of_gallery(folder: Path, plan: PlanName) -> dict[str, Restyle]:

@@ -50,6 +50,12 @@ def test_many_styles_make_a_gallery(capfd: pytest.CaptureFixture[str]) -> None:
     out = works(capfd, "train", "many", "--styles", "pictures", "-o", "out", "--plan", "light", *QUICK, "--noise", "0")
     assert "2 styles" in out
     assert load("out/preview.jpg").size == (256, 192)  # four drawn photos, and two styles below them
+    said = Path("out/report.md").read_text(encoding="utf-8")
+    assert {"great-wave", "scream", "**mean**"} < {
+        line.split("|")[1].strip() for line in said.splitlines() if "|" in line
+    }
+    assert "4 pictures drawn by artkit" in said
+    assert load("out/report.png").width > 1000
     assert works(capfd, "styles", "add", "out/great-wave", "--name", "wave")
     assert gallery.get("wave").manifest.title == "Great Wave"
     assert works(capfd, "stylize", "photo.png", "--style", "wave", "--size", "70", "-o", "painted.png", "-q") == ""
@@ -121,9 +127,12 @@ def test_broken_pictures_are_left_out_and_counted(here: Path, capfd: pytest.Capt
 
 def test_any_style_makes_styles_of_pictures(capfd: pytest.CaptureFixture[str]) -> None:
     Path("pictures/broken.jpg").write_bytes(b"not a picture")
+    for number in range(3):
+        Path(f"pictures/z{number}.png").write_bytes(Path("pictures/scream.png").read_bytes())
     code, _, err = run(capfd, "train", "any", "--paintings", "pictures", "-o", "out", "--plan", "light", *QUICK)
     assert code == 0
     assert "1 of the pictures cannot be read" in err
+    assert "| z0 |" in Path("out/report.md").read_text(encoding="utf-8")  # one in five is held back, the middle one
     for number, picture in enumerate(("Great Wave", "scream")):
         predictor = ["--predictor", "out/networks/predictor.safetensors"]
         works(capfd, "styles", "make", f"pictures/{picture}.png", "--name", f"made{number}", *predictor)
@@ -153,7 +162,10 @@ def test_a_style_of_your_own_is_there_by_its_name(
 ) -> None:
     make_gallery(here / "data" / "styles", "starry")
     words = ["train", "mine", "pictures/scream.png", "--name", "mine", "--plan", "light", *QUICK, *deep]
-    works(capfd, *words, "-o", "kept")
+    said = works(capfd, *words, "-o", "kept")
+    assert "mine  style " in said
+    assert "0: the photo" in said
+    assert "| mine |" in Path("kept/report.md").read_text(encoding="utf-8")
     assert gallery.get("mine").manifest.title == "Mine"
     works(capfd, "stylize", "photo.png", "--style", "mine", "--size", "70", "-o", "painted.png", "-q")
     assert Path("kept/mine.artstyle").stat().st_size < (10_000 if not deep else 400_000)

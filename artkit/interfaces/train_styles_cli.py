@@ -9,7 +9,17 @@ import click
 
 from artkit.contract import WrongCall
 from artkit.interfaces.forms import checked, flags, given
-from artkit.interfaces.training import first_rank, learn, left_out, open_crops, open_features, open_photos, run, samples
+from artkit.interfaces.training import (
+    first_rank,
+    learn,
+    left_out,
+    open_crops,
+    open_features,
+    open_photos,
+    report,
+    run,
+    samples,
+)
 from artkit.train.options import ManyOptions, MineOptions
 
 if TYPE_CHECKING:
@@ -61,9 +71,11 @@ def many(
     from artkit.nets.stylenets import PLANS
     from artkit.train.manystyle import Styles, manystyle_steps
     from artkit.train.record import Record
+    from artkit.train.report import hold_out, learned_many
     from artkit.train.shelve import network_of, sheet, shelve_many, unshelve_many
 
     plan, seen, content = PLANS[options.plan], open_features(features), open_photos(photos, options.crop)
+    held = hold_out(content, options.crop)
     learned = Styles.of(styles, seen, options.style_size)
     weights = unshelve_many(start, plan, len(learned.names)) if start else None
     left_out(len(learned.broken))
@@ -76,6 +88,8 @@ def many(
     )
     run(manystyle_steps(content, learned, seen, options, weights=weights, resume=record.state), record, quiet)
     if first_rank():
+        made = learned_many(plan, record.weights, learned.files) if record.begun else []
+        report(record, made, held, seen, features, options, "many", quiet)
         click.echo(f"{out}  {len(learned.names)} styles; artkit styles add {out}/NAME makes one usable by name")
 
 
@@ -110,6 +124,7 @@ def any_style(
     from artkit.nets.stylenets import PLANS, Predictor
     from artkit.train.anystyle import anystyle_steps
     from artkit.train.record import Record
+    from artkit.train.report import PHOTOS, SHARE, hold_out, learned_any
     from artkit.train.shelve import network_of, sheet, shelve_any, unshelve_any
 
     plan, seen, content = PLANS[options.plan], open_features(features), open_photos(photos, options.crop)
@@ -117,6 +132,7 @@ def any_style(
         load_features("compact"),
         open_crops(*paintings, shorter=(options.style_size, options.style_size)),
     )
+    held, paintings_held = hold_out(content, options.crop), examples.hold_out(PHOTOS, SHARE)
     shown, painted = samples(content, options.crop), mx.array(samples(examples, options.crop))
 
     def preview(weights: Weights) -> np.ndarray:
@@ -127,6 +143,8 @@ def any_style(
     steps = anystyle_steps(content, examples, seen, reader, options, weights=weights, resume=record.state)
     run(steps, record, quiet)
     if first_rank():
+        made = learned_any(plan, record.weights, reader, paintings_held, options.style_size) if record.begun else []
+        report(record, made, held, seen, features, options, "any", quiet)
         click.echo(f"{out}  artkit styles make PICTURE --predictor {out}/networks/predictor.safetensors makes a style")
 
 
@@ -171,13 +189,14 @@ def mine(
     from artkit.stylize import collection
     from artkit.train.personal import mine_steps
     from artkit.train.record import Record
+    from artkit.train.report import hold_out, learned_mine
     from artkit.train.shelve import network_of, sheet, shelve_mine, title_of
 
     collection.check_new(name, overwrite)
     picture = load(painting)
     held = base_of(base, plan)
     seen, content = open_features(features), open_photos(photos, options.crop)
-    shown, drawn = samples(content, options.crop), held.network.plan
+    judged_on, shown, drawn = hold_out(content, options.crop), samples(content, options.crop), held.network.plan
 
     def preview(weights: Weights) -> np.ndarray:
         network = network_of(drawn, weights) if options.deep else held.network
@@ -194,6 +213,12 @@ def mine(
         learned = made.exists()
         if learned and first_rank():
             collection.add(str(made), name, overwrite=overwrite)
+        said = ""
+        if finished and record.begun and first_rank():
+            network = network_of(drawn, record.weights) if options.deep else held.network
+            judged = learned_mine(name, picture, network, record.weights)
+            verdicts = report(record, [judged], judged_on, seen, features, options, "mine", quiet)
+            said = f"  {verdicts[0].line()}"
     if not finished:
         if first_rank():
             said = f'"{name}" is what was learned so far' if learned else "nothing was learned yet"
@@ -202,7 +227,8 @@ def mine(
             click.echo(f"artkit: stopped; {said}; {how}", err=True)
         raise click.exceptions.Exit(130)
     if first_rank():
-        click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
+        click.echo(f"{name}{said}")
+        click.echo(f"artkit stylize photo.jpg --style {name}")
 
 
 def base_of(base: str | None, plan: PlanName | None) -> StyleSet:

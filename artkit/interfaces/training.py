@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,12 @@ import click
 if TYPE_CHECKING:
     import numpy as np
 
+    from artkit.contract import Options
     from artkit.train.criterion import FeatureFunction
     from artkit.train.data import Crops, DeadLeaves
     from artkit.train.loop import Progress
     from artkit.train.record import Record
+    from artkit.train.report import HeldOut, Learned, Verdict
 
 
 def open_features(name: str) -> FeatureFunction:
@@ -92,6 +94,36 @@ def learn(steps: Iterable[Progress], record: Record, quiet: bool) -> bool:
     if first:
         record.finish()
     return True
+
+
+def report(
+    record: Record,
+    styles: Sequence[Learned],
+    held: HeldOut,
+    seen: FeatureFunction,
+    features: str,
+    options: Options,
+    technique: str,
+    quiet: bool,
+) -> list[Verdict]:
+    """Judge what was learned and write it down; Ctrl-C ends the command, and what was learned is there all the same.
+
+    features: the name of `seen`. Nothing to judge: no verdicts.
+    """
+    from artkit.train import report
+
+    verdicts: list[Verdict] = []
+    try:
+        for verdict in report.judge(styles, held, seen):
+            verdicts.append(verdict)
+            if not quiet and len(styles) > 1:
+                click.echo(f"{len(verdicts)} of {len(styles)}: {verdict.name}, {verdict.line()}", err=True)
+        if verdicts:
+            report.write(record.folder, verdicts, held, features, options, technique)
+    except KeyboardInterrupt:
+        click.echo("artkit: stopped before the report; what was learned is there", err=True)
+        raise click.exceptions.Exit(130) from None
+    return verdicts
 
 
 def _line(line: dict[str, float]) -> str:

@@ -74,6 +74,7 @@ class Crops:
         files = [path for path in inside if path.suffix.lower() in SUFFIXES and not path.is_dir()]
         with ThreadPoolExecutor(16) as readers:
             found = list(readers.map(lambda path: _decode(path, *shorter), files[:limit]))
+        self.names = [path.stem for path, picture in zip(files, found, strict=False) if picture is not None]
         self.pictures = [picture for picture in found if picture is not None]
         self.broken = len(found) - len(self.pictures)
         if not self.pictures:
@@ -83,6 +84,18 @@ class Crops:
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def hold_out(self, most: int, share: int) -> list[tuple[str, np.ndarray]]:
+        """Take up to `most` pictures out, one in `share` at most, evenly over the folders: names and (H, W, 3), 8-bit.
+
+        No crop comes from them any more. The same ones every time.
+        """
+        count = min(most, len(self.pictures) // share)
+        places = {(2 * n + 1) * len(self.pictures) // (2 * count) for n in range(count)}
+        taken = [(self.names[place], self.pictures[place]) for place in sorted(places)]
+        kept = [place for place in range(len(self.pictures)) if place not in places]
+        self.names, self.pictures = [self.names[n] for n in kept], [self.pictures[n] for n in kept]
+        return taken
 
     def draw(self, rng: np.random.Generator, count: int, size: int) -> np.ndarray:
         """(count, size, size, 3), float32, 0..1, of `one`."""

@@ -33,17 +33,18 @@ STROKES = (-1.0, -0.5, 0.0, 0.5, 1.0)  # log2 of the stroke sizes that styles ar
 class Styles:
     """The pictures to learn: their names, and their Gram matrices by tap, (styles · stroke sizes, C, C).
 
-    broken: the files of the folder that cannot be read and were left out.
+    files, broken: those of the folder that were read, in the order of the names, and those that cannot be.
     """
 
     names: tuple[str, ...]
     grams: Mapping[str, mx.array]
+    files: tuple[Path, ...] = ()
     broken: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, folder: Path, features: FeatureFunction, size: int) -> Styles:
         """Every picture in a folder, each at every stroke size; PictureError when none of them can be read."""
-        names: list[str] = []
+        files: list[Path] = []
         broken: list[Path] = []
 
         def readable() -> Iterator[Picture]:
@@ -53,13 +54,13 @@ class Styles:
                 except PictureError:
                     broken.append(file)
                     continue
-                names.append(file.stem)
+                files.append(file)
                 yield picture
-            if not names:
+            if not files:
                 raise PictureError(f"none of the pictures in {folder} can be read; give a folder of JPEG or PNG files")
 
-        learned = cls.of_pictures(names, readable(), features, size)
-        return cls(tuple(names), learned.grams, tuple(broken))
+        learned = cls.of_pictures((), readable(), features, size)
+        return cls(tuple(file.stem for file in files), learned.grams, tuple(files), tuple(broken))
 
     @classmethod
     def of_pictures(

@@ -62,6 +62,12 @@ class Record:
         return self._last is not None
 
     @property
+    def weights(self) -> Weights:
+        """What was learned last; it has `begun`."""
+        assert self._last is not None, "a step comes first"
+        return self._last.weights
+
+    @property
     def state(self) -> Path | None:
         """The state to go on from, if there is one."""
         path = self.folder / STATE
