@@ -1,7 +1,7 @@
 """Convolution, pooling and resampling of feature maps, (B, H, W, C), in the fastest form for the device.
 
-On a GPU this is MLX's own convolution. On the CPU, 3x3 kernels between 16 or more channels go by Winograd's algorithm
-(cpu_winograd.py), and other kernels that are a multiple of their stride by gathering windows (cpu_windows.py).
+On a GPU this is MLX's own convolution. On the CPU, 3x3 kernels from 16 or more channels to 12 or more go by Winograd's
+algorithm (cpu_winograd.py), and other kernels that are a multiple of their stride by gathering windows (cpu_windows.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from artkit.nets.cpu_winograd import conv3x3
 Padding = Literal["reflect", "replicate", "zero", "wrap", "valid"]
 Pooling = Literal["max", "average", "l2"]
 
-WINOGRAD_CHANNELS = 16  # with fewer on either side, transforming pixels costs more than Winograd's products save
+WINOGRAD_CHANNELS = 16  # with fewer to read, transforming pixels costs more than Winograd's products save
+WINOGRAD_RESULTS = 12  # and with fewer to write
 
 
 def pad(x: mx.array, height: tuple[int, int], width: tuple[int, int], padding: Padding) -> mx.array:
@@ -129,7 +130,8 @@ def _conv2d_on_cpu(
         return pad(x, *border, padding)
 
     few = I < WINOGRAD_CHANNELS <= O
-    if padding != "valid" and (kH, kW, stride) == (3, 3, 1) and min(I, O) >= WINOGRAD_CHANNELS:
+    enough = I >= WINOGRAD_CHANNELS and O >= WINOGRAD_RESULTS
+    if padding != "valid" and (kH, kW, stride) == (3, 3, 1) and enough:
         return conv3x3(x, weight, bias, padding, relu, padded)
     if padding != "valid" and kH % stride == kW % stride == 0 and not (few and stride == 1):
         return conv_windows(x, weight, bias, stride, border, padding, relu, padded)

@@ -23,7 +23,7 @@ def grain(pixels: np.ndarray, texture: float, noise: np.ndarray | None = None) -
     """
     height, width = pixels.shape[:2]
     noise = smooth_noise(height, width) if noise is None else noise
-    gray = pixels.mean(axis=2, dtype=np.float32)
+    gray = cv2.transform(pixels, np.full((1, 3), 1 / 3, np.float32))
     mean = cv2.blur(gray, (WINDOW, WINDOW))
     variance = np.maximum(cv2.blur(gray * gray, (WINDOW, WINDOW)) - mean * mean, 0)
     return (AMPLITUDE * texture * noise * np.exp(-variance / EVEN**2))[..., None]
