@@ -85,7 +85,9 @@ PIECES: dict[str, Piece] = {piece.name: piece for piece in (
            source=True, lines=True, loops=True),
     _piece("lsystem", "LsystemOptions", "Plants, dragons, Hilbert curves: rewritten words, drawn", lines=True),
     _piece("tiles", "TilesOptions", "Truchet and Wang tiles whose lines go on and on", source=True, lines=True),
+    _piece("lines", "LinesOptions", "A photo hatched, engraved or as contours", source=True, lines=True),
     _piece("pack", "PackOptions", "Circles that fill the sheet; or a photo", source=True, lines=True),
+    _piece("texture", "TextureOptions", "A texture from a picture, at any size, without a seam if you like", source=True),
 )}
 # fmt: on
 

@@ -64,7 +64,7 @@ class Tones:
         blur: deviation of a Gaussian, pixels of the sheet.
         """
         plane = to_oklab(self.pixels)[..., 0].astype(np.float32)
-        low, high = np.percentile(plane, [1, 99])
+        low, high = map(float, np.percentile(plane, [1, 99]))
         plane = np.clip((plane - low) / max(high - low, 0.05), 0, 1)
         return smooth(plane, blur / self.scale)
 
@@ -88,22 +88,21 @@ class Tones:
             *points.shape[:-1], *channels
         )
 
-    def edges(self, blur: float) -> tuple[np.ndarray, np.ndarray]:
-        """How edges run, (H, W, 2) unit vectors along them (either way), and how plainly, (H, W) 0..1.
+    def edges(self, blur: float) -> np.ndarray:
+        """How edges run, (H, W, 2) unit vectors along them, either way.
 
-        The structure tensor's lesser eigenvector, the tensor smoothed by `blur` pixels of the sheet, weighed by
-        strength so that even areas take after the edges around them (Kyprianidis and Kang 2011).
+        The lesser eigenvector of the structure tensor, which is smoothed by `blur` pixels of the sheet; where the photo
+        is even, edges further away have their say (Kyprianidis and Kang 2011).
         """
         plane = self.lightness(1.5 * self.scale)
         gx = cv2.Scharr(plane, cv2.CV_32F, 1, 0) / 32
         gy = cv2.Scharr(plane, cv2.CV_32F, 0, 1) / 32
         sigma = blur / self.scale
-        near = [smooth(product, sigma) for product in (gx * gx, gx * gy, gy * gy)]
-        far = [smooth(product, 4 * sigma) for product in (gx * gx, gx * gy, gy * gy)]
-        xx, xy, yy = (a + 0.05 * b for a, b in zip(near, far, strict=True))
+        xx, xy, yy = (
+            smooth(product, sigma) + 0.05 * smooth(product, 4 * sigma) for product in (gx * gx, gx * gy, gy * gy)
+        )
         angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
-        plain = np.hypot(xx - yy, 2 * xy) / np.maximum(xx + yy, 1e-9)
-        return np.stack([np.cos(angle), np.sin(angle)], axis=-1), plain
+        return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
 def smooth(plane: np.ndarray, deviation: float) -> np.ndarray:
