@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -26,7 +26,17 @@ from artkit.nets.features import FeatureNetwork
 from artkit.nets.losses import SAMPLES, Loss, SelfSimilarity, Summary, variation
 from artkit.nets.statistics import total
 from artkit.stylize.regions import shrink_mask
-from artkit.stylize.tiling import UNIT, Tile, bytes_per_pixel, core_size, reach, tiles
+from artkit.stylize.tiling import (
+    UNIT,
+    Tile,
+    bytes_per_pixel,
+    core_size,
+    folded,
+    reach,
+    tiles,
+    tiles_around,
+    widened,
+)
 
 PAIRS = 1024  # positions that self-similarity compares with each other
 
@@ -64,8 +74,19 @@ class Key(NamedTuple):
 class View:
     """A picture of some size seen through the network, in as many tiles as the memory asks for."""
 
-    def __init__(self, aim: Aim, height: int, width: int, memory: float, masks: Sequence[np.ndarray] = ()) -> None:
-        """memory: bytes that a pass through the network may take. masks: (height, width), 0..1, one a region."""
+    def __init__(
+        self,
+        aim: Aim,
+        height: int,
+        width: int,
+        memory: float,
+        masks: Sequence[np.ndarray] = (),
+        around: bool = False,
+    ) -> None:
+        """memory: bytes that a pass through the network may take. masks: (height, width), 0..1, one a region.
+
+        around: see the picture as one of many like it, side by side; both edges are multiples of the deepest stride.
+        """
         self.aim, self.height, self.width = aim, height, width
         architecture = aim.network.architecture
         self.strides = {tap: architecture.geometry(tap)[0] for tap in aim.taps}
@@ -77,7 +98,9 @@ class View:
         grid, halo = reach(architecture, aim.taps)
         unit = max(UNIT, grid, *(self._every[key] * self.strides[key.tap] for key in self.keys))
         core = core_size(height, width, unit, halo, bytes_per_pixel(aim.network, aim.taps), memory)
-        self.tiles = tiles(height, width, core, halo)
+        self.margin = halo if around and core else 0
+        self.tiles = tiles_around(height, width, core, halo) if self.margin else tiles(height, width, core, halo)
+        self._network = replace(aim.network, padding="wrap") if around and not core else aim.network
         self._masks = {
             (tap, region): mx.array(
                 shrink_mask(mask, architecture.length(tap, height), architecture.length(tap, width))
@@ -99,7 +122,7 @@ class View:
 
     def features(self, piece: mx.array, tile: Tile) -> dict[str, mx.array]:
         """The tile's own features at every tap, from the tile with its halo."""
-        found = self.aim.network(piece, self.aim.taps)
+        found = self._network(piece, self.aim.taps)
         return {tap: tile.core(f, self.strides[tap]) for tap, f in found.items()}
 
     def summaries(self, features: Mapping[str, mx.array], tile: Tile) -> dict[Key, Summary]:
@@ -120,6 +143,7 @@ class View:
     def survey(self, x: mx.array) -> tuple[dict[Key, Summary], list[dict[str, mx.array]]]:
         """(targets, features of each tile at the content layers) of a picture that is not optimized."""
         pieces, kept = [], []
+        x = widened(x, self.margin)
         for tile in self.tiles:
             features = self.features(tile.read(x), tile)
             pieces.append(self.summaries(features, tile))
@@ -143,15 +167,17 @@ class Objective:
         strength: float = 1.0,
         masks: Sequence[np.ndarray] = (),
         memory: float = math.inf,
+        around: bool = False,
     ) -> None:
         """photo: (1, H, W, 3). styles: pictures (1, h, w, 3), of any size; weights: theirs, in order.
 
         strength: 1 aims at the styles' statistics, less at statistics between the photo's own and theirs.
         masks: (H, W), 0..1, one a style; none lets every style cover the whole picture.
         memory: bytes that a pass through the network may take.
+        around: the style goes on at the other side of the picture (total variation stops at the border).
         """
         _, height, width, _ = photo.shape
-        self.aim, self.view = aim, View(aim, height, width, memory, masks)
+        self.aim, self.view = aim, View(aim, height, width, memory, masks, around)
         own, kept = self.view.survey(photo)
         self._content = kept if aim.content_weight and not aim.self_similarity else []
         self._energy = {
@@ -227,6 +253,7 @@ class Objective:
 
     def _tiled(self, x: mx.array) -> tuple[mx.array, mx.array]:
         pieces, content, smoothness = [], mx.array(0.0), mx.array(0.0)
+        x = widened(x, self.view.margin)
         for index, tile in enumerate(self.view.tiles):
             summaries, near, differences = self._near(tile.read(x), tile, index)
             pieces.append(summaries)
@@ -259,7 +286,7 @@ class Objective:
         loss = self._weigh(style, content, smoothness) + similarity
         shown = content if self._content else similarity / (self.aim.content_weight or 1)
         self._figures = mx.stack([style, shown, smoothness])
-        return loss, mx.array(gradient)
+        return loss, mx.array(folded(gradient, self.view.margin))
 
     def _keyed(self, piece: list[Summary]) -> dict[Key, Summary]:
         return dict(zip(self.view.keys, piece, strict=True))

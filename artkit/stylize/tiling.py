@@ -10,9 +10,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
 import mlx.core as mx
+import numpy as np
 
 from artkit.nets.features import Architecture, Conv, FeatureNetwork, Pool
+from artkit.nets.layers import pad
 
 # Bytes that a forward and backward pass takes at its peak, for each activation: 7.6 (1024 px) to 11.4 (512 px) of the
 # compact network on two CPU cores.
@@ -79,6 +83,31 @@ def _spans(length: int, core: int, halo: int) -> list[Span]:
 def tiles(height: int, width: int, core: int, halo: int) -> list[Tile]:
     """The picture cut into cores of `core` pixels an edge (0: whole), read with `halo` pixels around."""
     return [Tile(rows, columns) for rows in _spans(height, core, halo) for columns in _spans(width, core, halo)]
+
+
+def tiles_around(height: int, width: int, core: int, halo: int) -> list[Tile]:
+    """The same of a picture that goes on at its other side: tiles of what `widened` makes of it, all with a halo."""
+
+    def spans(length: int) -> list[Span]:
+        cut = [(span.start, span.stop) for span in _spans(length, core, halo)]
+        return [Span(start + halo, stop + halo, start, stop + 2 * halo, False) for start, stop in cut]
+
+    return [Tile(rows, columns) for rows in spans(height) for columns in spans(width)]
+
+
+def widened(x: mx.array, halo: int) -> mx.array:
+    """(B, H, W, C) -> (B, H + 2·halo, W + 2·halo, C), continued at the other side."""
+    return pad(x, (halo, halo), (halo, halo), "wrap") if halo else x
+
+
+def folded(wide: np.ndarray, halo: int) -> np.ndarray:
+    """The gradient of `widened`: (B, H + 2·halo, W + 2·halo, C) -> (B, H, W, C), what came from one pixel added up."""
+    for axis in (1, 2) if halo else ():
+        rows = np.moveaxis(wide, axis, 0)
+        whole = np.zeros((len(rows) - 2 * halo, *rows.shape[1:]), wide.dtype)
+        np.add.at(whole, np.arange(-halo, len(whole) + halo) % len(whole), rows)
+        wide = np.moveaxis(whole, 0, axis)
+    return wide
 
 
 def reach(architecture: Architecture, taps: Iterable[str]) -> tuple[int, int]:
