@@ -1,7 +1,7 @@
 """Convolution, pooling and resampling of feature maps, (B, H, W, C), in the fastest form for the device.
 
 On a GPU this is MLX's own convolution. On the CPU, 3x3 kernels from 16 or more channels to 12 or more go by Winograd's
-algorithm (cpu_winograd.py), and other kernels that are a multiple of their stride by gathering windows (cpu_windows.py).
+algorithm (cpu_winograd.py), other kernels that are a multiple of their stride by gathering windows (cpu_windows.py).
 """
 
 from __future__ import annotations
