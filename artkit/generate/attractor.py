@@ -1,0 +1,345 @@
+"""Strange attractors: where millions of points go under a simple map, or along a flow, as a density.
+
+Maps: C. Pickover's Clifford attractor, P. de Jong's, B. Martin's Hopalong (1986). Flows: E. Lorenz (1963), Y. Aizawa, by
+Runge and Kutta's fourth-order steps, seen from the side. Many orbits run at once; the density is shown on a logarithmic
+scale with gamma, as in flames (Draves and Reckase 2003), the color is the speed at which orbits pass.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import artkit.device as device
+
+import mlx.core as mx
+import numpy as np
+from pydantic import Field, model_validator
+
+from artkit.contract import Step
+from artkit.generate import canvas
+from artkit.generate.canvas import CanvasOptions
+from artkit.generate.palettes import Palette
+
+Point = tuple[mx.array, ...]  # x, y and, of flows, z; (N,) each
+Number = float | mx.array
+Map = Callable[..., Point]  # point, parameters -> the next point
+KindName = Literal["clifford", "dejong", "hopalong", "lorenz", "aizawa"]
+
+ORBITS = {False: 2**15, True: 2**20}  # that run at once on the CPU, on a GPU
+WARM_UP = 200  # first iterations, which are not drawn
+TRIES = 96  # parameters of which the richest are taken
+PROBE_ORBITS, PROBE_STEPS, PROBE_CELLS = 64, 240, 48
+LEAST_LYAPUNOV = 0.01  # an iteration; below that, orbits fall onto points or circles
+DRAWN_BYTES = 60  # a pixel of the drawn size: densities, their copies, colors
+BREATH = 0.06  # how far parameters move in a loop, of their range
+
+
+class AttractorOptions(CanvasOptions):
+    """Which attractor, and how it is developed."""
+
+    palette: str = Field(default="nebula", description=CanvasOptions.model_fields["palette"].description)
+    kind: KindName = Field(default="clifford", description="The map or the flow")
+    points: int = Field(default=20_000_000, ge=10_000, le=10**11, description="Points drawn")
+    parameters: str = Field(default="", description="Numbers such as -1.4,1.6,1,0.7; else the seed finds them")
+    phase: float = Field(default=0.0, ge=0, le=1, description="Where in its loop it stands: maps breathe, flows turn")
+    gamma: float = Field(default=2.2, ge=0.5, le=6, description="How much thin places show")
+    exposure: float = Field(default=1.0, ge=0.1, le=10, description="Brightness")
+    margin: float = Field(default=0.06, ge=0, le=0.4, description="Left free at the edges, of the shorter one")
+
+    @model_validator(mode="after")
+    def _right_parameters(self) -> AttractorOptions:
+        wanted = len(KINDS[self.kind].first)
+        try:
+            right = not self.parameters.strip() or len(self.numbers) == wanted
+        except ValueError:
+            right = False
+        if not right:
+            raise ValueError(f"{self.kind} has {wanted} parameters: numbers with commas between")
+        return self
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The parameters given, if any."""
+        return tuple(float(word) for word in self.parameters.split(",") if word.strip())
+
+
+# --- maps and flows -----------------------------------------------------------------------------------------------
+
+
+def clifford(x: mx.array, y: mx.array, a: Number, b: Number, c: Number, d: Number) -> Point:
+    """sin ay + c cos ax, sin bx + d cos by."""
+    return mx.sin(a * y) + c * mx.cos(a * x), mx.sin(b * x) + d * mx.cos(b * y)
+
+
+def dejong(x: mx.array, y: mx.array, a: Number, b: Number, c: Number, d: Number) -> Point:
+    """sin ay - cos bx, sin cx - cos dy."""
+    return mx.sin(a * y) - mx.cos(b * x), mx.sin(c * x) - mx.cos(d * y)
+
+
+def hopalong(x: mx.array, y: mx.array, a: Number, b: Number, c: Number) -> Point:
+    """y - sgn(x) √|bx - c|, a - x."""
+    return y - mx.sign(x) * mx.sqrt(mx.abs(b * x - c)), a - x
+
+
+def lorenz_flow(x: mx.array, y: mx.array, z: mx.array, sigma: Number, rho: Number, beta: Number) -> Point:
+    """The velocity of Lorenz's convection."""
+    return sigma * (y - x), x * (rho - z) - y, x * y - beta * z
+
+
+def aizawa_flow(
+    x: mx.array, y: mx.array, z: mx.array, a: Number, b: Number, c: Number, d: Number, e: Number, f: Number
+) -> Point:
+    """The velocity of Aizawa's sphere with a tube through it."""
+    return (
+        (z - b) * x - d * y,
+        d * x + (z - b) * y,
+        c + a * z - z * z * z / 3 - (x * x + y * y) * (1 + e * z) + f * z * x * x * x,
+    )
+
+
+def runge_kutta(flow: Map, step: float) -> Map:
+    """The map that follows a flow for a time `step`, by the classical fourth-order method."""
+
+    def onward(x: mx.array, y: mx.array, z: mx.array, *parameters: Number) -> Point:
+        point = (x, y, z)
+
+        def at(slope: Point, time: float) -> Point:
+            return flow(*(p + time * s for p, s in zip(point, slope, strict=True)), *parameters)
+
+        k1 = flow(*point, *parameters)
+        k2 = at(k1, step / 2)
+        k3 = at(k2, step / 2)
+        k4 = at(k3, step)
+        return tuple(
+            p + step / 6 * (a + 2 * b + 2 * c + d) for p, a, b, c, d in zip(point, k1, k2, k3, k4, strict=True)
+        )
+
+    return onward
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A family of attractors. ranges: of the parameters that seeds draw; first: those of seed 0."""
+
+    onward: Map
+    first: tuple[float, ...]
+    ranges: tuple[tuple[float, float], ...]
+    dimensions: int = 2
+    spread: float = 1.0  # of the points that orbits begin at
+    bounded: bool = True  # whether orbits stay; Hopalong's wander off for ever
+
+
+KINDS: dict[str, Kind] = {
+    "clifford": Kind(clifford, (-1.4, 1.6, 1.0, 0.7), ((-2.2, 2.2), (-2.2, 2.2), (-1.6, 1.6), (-1.6, 1.6))),
+    "dejong": Kind(dejong, (1.4, -2.3, 2.4, -2.1), ((-3, 3), (-3, 3), (-3, 3), (-3, 3))),
+    "hopalong": Kind(hopalong, (0.4, 1.0, 0.0), ((-2, 2), (-2, 2), (-2, 2)), bounded=False, spread=0.01),
+    "lorenz": Kind(
+        runge_kutta(lorenz_flow, 0.004), (10.0, 28.0, 8 / 3), ((8, 14), (26, 60), (1.6, 3.2)), dimensions=3, spread=10
+    ),
+    "aizawa": Kind(
+        runge_kutta(aizawa_flow, 0.01),
+        (0.95, 0.7, 0.6, 3.5, 0.25, 0.1),
+        ((0.8, 1.0), (0.6, 0.8), (0.5, 0.75), (2.5, 5.0), (0.15, 0.3), (0.05, 0.15)),
+        dimensions=3,
+        spread=0.3,
+    ),
+}
+
+
+# --- which parameters ---------------------------------------------------------------------------------------------
+
+
+def begin(kind: Kind, orbits: int, seed: int) -> Point:
+    """Points to start from, (N,) each."""
+    keys = mx.random.split(mx.random.key(seed), kind.dimensions)
+    return tuple(kind.spread * mx.random.uniform(-1, 1, (orbits,), key=key) for key in keys)
+
+
+def judge(kind: Kind, parameters: mx.array, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """How rich attractors are: (T, P) -> Lyapunov exponents an iteration, and the share of cells visited, (T,) each.
+
+    Two orbits that begin 10^-3 apart are followed and brought back to that distance each time (Benettin et al. 1980).
+    """
+    tries = parameters.shape[0]
+    numbers = [parameters[:, k, None] for k in range(parameters.shape[1])]
+    point = tuple(mx.broadcast_to(part[None], (tries, PROBE_ORBITS)) for part in begin(kind, PROBE_ORBITS, seed))
+    steps = PROBE_STEPS if kind.dimensions == 2 else 4 * PROBE_STEPS
+    near, apart = (point[0] + 1e-3, *point[1:]), 1e-3
+    growth, seen = mx.zeros((tries,)), []
+    for step in range(steps):
+        point, near = kind.onward(*point, *numbers), kind.onward(*near, *numbers)
+        between = tuple(b - a for a, b in zip(point, near, strict=True))
+        distance = mx.sqrt(sum((d * d for d in between), mx.array(1e-16)))
+        near = tuple(a + apart * d / distance for a, d in zip(point, between, strict=True))
+        if step >= steps // 2:
+            growth = growth + mx.log(distance / apart).mean(axis=1)
+            seen.append(mx.stack([point[0], point[-1]], axis=-1))
+        if step % 16 == 0:
+            mx.eval(point, near, growth)
+    places = np.array(mx.stack(seen, axis=2)).reshape(tries, -1, 2)
+    share = np.array([_share(one) for one in places])
+    return np.array(growth) / (steps - steps // 2), share
+
+
+def _share(places: np.ndarray) -> float:
+    """The share of the cells of their bounding box that points visit, (N, 2) -> 0..1; 0 for orbits that run away."""
+    if not np.isfinite(places).all() or np.abs(places).max() > 1e4:
+        return 0.0
+    low, high = places.min(axis=0), places.max(axis=0)
+    cells = ((places - low) / np.maximum(high - low, 1e-3) * (PROBE_CELLS - 1e-3)).astype(int)
+    return len(np.unique(cells @ [1, PROBE_CELLS])) / PROBE_CELLS**2
+
+
+def find(name: str, seed: int) -> tuple[float, ...]:
+    """The parameters of a seed: of those drawn, the richest whose orbits neither collapse nor run away."""
+    kind = KINDS[name]
+    if seed == 0:
+        return kind.first
+    rng = np.random.default_rng(seed)
+    low, high = np.array(kind.ranges).T
+    drawn = rng.uniform(low, high, (TRIES // (1 if kind.dimensions == 2 else 6), len(low))).astype(np.float32)
+    if name == "hopalong":  # never collapses, and has no exponent
+        return tuple(map(float, drawn[0]))
+    lyapunov, share = judge(kind, mx.array(drawn), seed)
+    worth = np.where(lyapunov > LEAST_LYAPUNOV * (1 if kind.dimensions == 2 else 0.01), np.minimum(share, 0.6), 0)
+    good = np.flatnonzero(worth >= 0.75 * worth.max())
+    return tuple(map(float, drawn[good[0]])) if worth.max() > 0 else kind.first
+
+
+# --- the picture --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the plane of the attractor lies on the canvas: pixels = shift + scale·(x, -y)."""
+
+    scale: float
+    shift: tuple[float, float]
+
+    @classmethod
+    def of(cls, places: np.ndarray, width: int, height: int, margin: float, trim: float) -> Frame:
+        """The frame that holds all `places` (N, 2), but for a share `trim` at each side."""
+        places = places[np.isfinite(places).all(axis=1)]
+        low, high = np.quantile(places, (trim, 1 - trim), axis=0)
+        size, free = np.maximum(high - low, 1e-6), margin * min(width, height)
+        scale = float(min((width - 2 * free) / size[0], (height - 2 * free) / size[1]))
+        middle = (low + high) / 2
+        return cls(scale, (width / 2 - scale * float(middle[0]), height / 2 + scale * float(middle[1])))
+
+    def __call__(self, x: mx.array, y: mx.array) -> mx.array:
+        return mx.stack([self.shift[0] + self.scale * x, self.shift[1] - self.scale * y], axis=-1)
+
+
+def attractor_steps(options: AttractorOptions) -> Iterator[Step]:
+    """The picture, as more and more points fall on it."""
+    kind = KINDS[options.kind]
+    factor = options.supersample
+    canvas.check_memory(options, canvas.FINISHED_BYTES + DRAWN_BYTES * factor**2)
+    width, height = options.width * factor, options.height * factor
+    parameters = _parameters(options, kind)
+    onward = functools.partial(_iterate, kind.onward, parameters)
+    palette = Palette.of(options.palette)
+    batch = max(2**20, width * height // 2)
+    orbits = max(64, min(ORBITS[device.uses_gpu()], options.points // 32))
+    rounds = math.ceil(options.points / batch)
+    point = begin(kind, orbits, options.seed)
+    for _ in range(WARM_UP if kind.bounded else 0):
+        point = onward(point)
+        mx.eval(point)
+    frame = Frame.of(_sample(onward, point, kind, options.phase), width, height, options.margin, _trim(kind))
+    density, speed = mx.zeros((height, width)), mx.zeros((height, width))
+    for done in range(1, rounds + 1):
+        share = min(batch, options.points - (done - 1) * batch)
+        steps = max(1, round(share / orbits))
+        places, paces = [], []
+        for _ in range(steps):
+            before, point = point, onward(point)
+            x, y = _seen(point, kind, options.phase)
+            places.append(frame(x, y))
+            paces.append(_pace(before, point))
+            mx.async_eval(point, places[-1], paces[-1])
+        at, pace = mx.concatenate(places), mx.concatenate(paces)
+        density = density + canvas.splat(at, mx.ones_like(pace), width, height)
+        speed = speed + canvas.splat(at, pace, width, height)
+        mx.eval(density, speed)
+        if done == rounds or done % max(1, rounds // 24) == 0:
+            picture = canvas.average_down(developed(density, speed, palette, options), factor)
+            image = canvas.dither(picture, options.seed)[None]
+            mx.eval(image)
+            yield Step(image, done, rounds, {"points": float(min(done * batch, options.points))})
+
+
+def _parameters(options: AttractorOptions, kind: Kind) -> tuple[float, ...]:
+    """Those given or found, moved to where the loop stands."""
+    found = options.numbers or find(options.kind, options.seed)
+    if kind.dimensions == 3:
+        return found
+    turns = [2 * math.pi * (options.phase + k / len(found)) for k in range(len(found))]
+    rest = [2 * math.pi * k / len(found) for k in range(len(found))]
+    return tuple(
+        p + BREATH * (high - low) / 2 * (math.sin(turn) - math.sin(still))
+        for p, (low, high), turn, still in zip(found, kind.ranges, turns, rest, strict=True)
+    )
+
+
+def _iterate(onward: Map, parameters: Sequence[float], point: Point) -> Point:
+    return onward(*point, *parameters)
+
+
+def _seen(point: Point, kind: Kind, phase: float) -> tuple[mx.array, mx.array]:
+    """What is drawn of a point: (x, y); of a flow, from the side, turned by `phase`."""
+    if kind.dimensions == 2:
+        return point[0], point[1]
+    x, y, z = point
+    turn = 2 * math.pi * (phase + 0.06)
+    return x * math.cos(turn) + y * math.sin(turn), z
+
+
+def _pace(before: Point, after: Point) -> mx.array:
+    return mx.sqrt(sum(((b - a) ** 2 for a, b in zip(before, after, strict=True)), mx.array(0.0)))
+
+
+def _sample(onward: Callable[[Point], Point], point: Point, kind: Kind, phase: float) -> np.ndarray:
+    """Where orbits go, (N, 2), to find the frame."""
+    places = []
+    for _ in range(64 if kind.bounded else 400):
+        point = onward(point)
+        places.append(mx.stack(_seen(point, kind, phase), axis=-1)[:4096])
+        mx.eval(point, places)
+    return np.array(mx.concatenate(places))
+
+
+def _trim(kind: Kind) -> float:
+    return 0.0002 if kind.bounded else 0.01
+
+
+def developed(density: mx.array, speed: mx.array, palette: Palette, options: AttractorOptions) -> mx.array:
+    """(H, W) number of points and sum of their speeds -> (H, W, 3) sRGB: bright by log density, color by speed."""
+    counts = np.array(density)
+    visited = counts[counts > 0]
+    if not len(visited):
+        return mx.broadcast_to(mx.array(palette.background), (*counts.shape, 3))
+    some = visited[:: max(1, len(visited) // 200_000)]
+    top, typical = float(np.quantile(some, 0.999)), float(some.mean())
+    strength = options.exposure * 6 / typical
+    bright = mx.log1p(density * strength) / math.log1p(top * strength)
+    bright = mx.clip(bright, 0, 1) ** (1 / options.gamma * 1.6)
+    pace = speed / mx.maximum(density, 1)
+    paces = np.array(pace)[counts > 0]
+    slow, fast = (float(v) for v in np.quantile(paces[:: max(1, len(paces) // 200_000)], (0.03, 0.97)))
+    tint = mx.clip((pace - slow) / max(fast - slow, 1e-9), 0, 1)
+    t = mx.clip(bright * (0.62 + 0.38 * tint) + 0.1 * bright * bright, 0, 1)
+    if _is_light(palette):
+        t = 1 - t
+    cover = mx.clip(bright / 0.12, 0, 1)[..., None]
+    return palette(t) * cover + mx.array(palette.background) * (1 - cover)
+
+
+def _is_light(palette: Palette) -> bool:
+    """Whether the background is nearer to the end of the palette than to its beginning."""
+    first, last = (np.abs(palette.background - palette.colors[k]).sum() for k in (0, -1))
+    return bool(last < first)
