@@ -21,6 +21,7 @@ from artkit.contract import PictureError, Recipe, Source, Step, WrongCall
 from artkit.image import Picture, load, load_recipe, save
 from artkit.interfaces.jobs import Choice, open_job
 from artkit.interfaces.outputs import SaveOptions
+from artkit.live.options import LiveOptions
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 
@@ -69,7 +70,9 @@ class Finished:
         try:
             levels = np.load(self.path, mmap_mode="r")
         except OSError:
-            raise PictureError("this picture is not kept any more (pictures are kept for an hour); paint it again") from None
+            raise PictureError(
+                "this picture is not kept any more (pictures are kept for an hour); paint it again"
+            ) from None
         return load(np.asarray(levels))
 
     def write(self, kind: str, folder: Path) -> Path:
@@ -90,8 +93,8 @@ class Finished:
         self.path.unlink(missing_ok=True)
 
 
-def keep(folder: Path, image: np.ndarray, photo: Picture, name: str, recipe: Recipe | None) -> Finished:
-    """image: (H, W, 3), 0..1; the photo lends its alpha."""
+def keep(folder: Path, image: np.ndarray, photo: Picture | None, name: str, recipe: Recipe | None) -> Finished:
+    """image: (H, W, 3), 0..1; the photo, if there is one, lends its alpha."""
     picture = Picture.of(image, like=photo)
     channels = picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,12 +146,30 @@ def grid_steps(photo: Picture, names: Sequence[str], strengths: Sequence[float],
             yield Step(mx.array(sheet.pixels()[None]), done, total)
 
 
+def film_steps(source: Path, styles: Sequence[str], options: LiveOptions, target: Path) -> Iterator[Step]:
+    """A clip, frame by frame, into `target`, with its sound; the target appears when the last step has been taken."""
+    from artkit.live.restyler import Restyler
+    from artkit.video.media import Writer, read_frames
+
+    restyle, done = Restyler(styles, options), 0
+    with read_frames(source) as clip, Writer(target, clip.fps, sound_from=source) as writer:
+        for done, frame in enumerate(clip, start=1):
+            drawn = restyle.draw(frame)
+            writer.write(drawn)
+            image = mx.array(drawn.astype(np.float32)[None] / 255)
+            mx.eval(image)
+            yield Step(image, done, max(clip.count or 0, done) + 1)
+    if done:
+        yield Step(image, done, done)
+
+
 def recipe_of(technique: str, options: Mapping[str, Any], photo: Source, sources: Sequence[Source]) -> Recipe:
     """How a picture was made; files by their names alone, as `artkit again` looks for them beside the picture."""
-    return Recipe(technique, dict(options), tuple(_bare(source) for source in (photo, *sources)))
+    return Recipe(technique, dict(options), tuple(bare(source) for source in (photo, *sources)))
 
 
-def _bare(source: Source) -> Source:
+def bare(source: Source) -> Source:
+    """A source by its name alone: where it lies on this machine is nobody's business."""
     return dataclasses.replace(source, path=Path(source.path).name)
 
 

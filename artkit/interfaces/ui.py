@@ -1,7 +1,7 @@
 """The studio: a page with a tab for each thing to do. Whoever serves it adds `look()`:
 
-    gr.mount_gradio_app(app, page(engine, folder), path="/", **look())
-    page(engine, folder).launch(**look())
+gr.mount_gradio_app(app, page(engine, folder), path="/", **look())
+page(engine, folder).launch(**look())
 """
 
 from __future__ import annotations
@@ -15,11 +15,19 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while Gradio is importe
 import gradio as gr
 
 from artkit.interfaces.engine import Engine
-from artkit.interfaces.ui_desk import Desk
+from artkit.interfaces.ui_create import create_tab
+from artkit.interfaces.ui_desk import QUIET, Desk
+from artkit.interfaces.ui_gallery import cards as gallery_cards
+from artkit.interfaces.ui_gallery import gallery_tab, own_names
+from artkit.interfaces.ui_styles import tiles
 from artkit.interfaces.ui_stylize import stylize_tab
+from artkit.interfaces.ui_train import train_tab
+from artkit.interfaces.ui_video import video_tab
+from artkit.stylize import gallery
 
 PAGE = Path(__file__).with_name("studio_page")
 HOUR = 3600
+LIVE = '<iframe src="live" title="Live" allow="camera; microphone; fullscreen; clipboard-write"></iframe>'
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "monospace"]
 VERMILION = gr.themes.Color(
@@ -35,9 +43,37 @@ def page(engine: Engine, folder: Path) -> gr.Blocks:
         gr.HTML('<h1 class="brand">artkit</h1>', elem_id="brand")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Stylize", id="stylize"):
-                stylize_tab(desk)
+                pickers = [stylize_tab(desk)]
+            with gr.Tab("Live", id="live"):
+                gr.HTML(LIVE, elem_id="live", apply_default_css=False)
+            with gr.Tab("Video", id="video"):
+                pickers.append(video_tab(desk))
+            with gr.Tab("Create", id="create"):
+                create_tab(desk)
+            with gr.Tab("Train", id="train"):
+                learned = train_tab(desk)
+            with gr.Tab("Gallery", id="gallery"):
+                cards, own, changed = gallery_tab()
+        _keep_up(blocks, pickers, cards, own, [learned.change, changed.change])
         blocks.unload(desk.leave)
     return blocks
+
+
+def _keep_up(blocks: gr.Blocks, pickers: list[gr.HTML], cards: gr.HTML, own: gr.Dropdown, events: list[Any]) -> None:
+    """Show styles that came or went since the page was made, when it is opened and when the person changes them."""
+    at_first = gallery.names()
+
+    def fresh() -> Any:
+        now = tiles()
+        return (*(gr.HTML(styles=now) for _ in pickers), gallery_cards(""), gr.Dropdown(own_names(), value=None))
+
+    def opened() -> Any:
+        return fresh() if gallery.names() != at_first else (gr.skip(),) * (len(pickers) + 2)
+
+    outputs = [*pickers, cards, own]
+    blocks.load(opened, None, outputs, **QUIET)
+    for event in events:
+        event(fresh, None, outputs, **QUIET)
 
 
 def look() -> dict[str, Any]:
@@ -45,5 +81,20 @@ def look() -> dict[str, Any]:
     theme = gr.themes.Base(
         primary_hue=VERMILION, neutral_hue=gr.themes.colors.stone, font=SANS, font_mono=MONO,
         radius_size=gr.themes.sizes.radius_md, text_size=gr.themes.sizes.text_md,
+    ).set(
+        body_background_fill="#faf9f7", body_background_fill_dark="#151412",
+        block_background_fill="#ffffff", block_background_fill_dark="#1d1b19",
+        background_fill_primary="#ffffff", background_fill_primary_dark="#1d1b19",
+        background_fill_secondary="#f5f3ef", background_fill_secondary_dark="#252220",
+        border_color_primary="#e7e3dd", border_color_primary_dark="#36322e",
+        block_border_color="#e7e3dd", block_border_color_dark="#36322e",
+        body_text_color="#1c1917", body_text_color_dark="#f0ede8",
+        body_text_color_subdued="#6f6862", body_text_color_subdued_dark="#a8a29e",
+        block_info_text_color="#6f6862", block_info_text_color_dark="#a8a29e",
+        input_background_fill="#f5f3ef", input_background_fill_dark="#252220",
+        button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600", button_primary_text_color="white",
+        slider_color="*primary_600", slider_color_dark="*primary_400", block_label_text_size="*text_sm",
+        button_large_text_weight="550", button_large_text_size="*text_md", block_shadow="none", layout_gap="14px",
     )  # fmt: skip
     return {"theme": theme, "css": (PAGE / "studio.css").read_text(encoding="utf-8"), "footer_links": []}

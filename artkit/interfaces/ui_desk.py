@@ -16,14 +16,15 @@ from artkit.contract import ArtkitError, Step
 from artkit.interfaces.engine import Engine, Job, Update
 from artkit.interfaces.progress import clock
 
+# What every event of the page has: no overlays over pictures, no waiting for other visitors' events, no endpoint.
+QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 
-class Photo(gr.Image):
-    """A picture as the file that the person gave: what it is, and whether it can be read, artkit says itself."""
 
-    is_template = True  # on the page it is an Image
-
-    def preprocess(self, payload: Any) -> str | None:  # type: ignore[override]
-        return str(payload.path) if payload and payload.path else None
+def picture_file(label: str, **settings: Any) -> gr.Image:
+    """A place for a picture, given as the file that the person chose: whether it can be read, artkit says itself."""
+    place = gr.Image(label=label, type="filepath", image_mode=None, buttons=[], interactive=True, **settings)
+    place.preprocess = lambda payload: payload.path if payload else None  # Gradio's would open it with Pillow
+    return place
 
 
 class Run:
@@ -63,9 +64,7 @@ class Desk:
         self._runs: dict[tuple[str, str], Run] = {}
         self._lock = threading.Lock()
 
-    def begin(
-        self, request: gr.Request, kind: str, make: Callable[[], Iterator[Step]], *, quick: bool = False
-    ) -> Run:
+    def begin(self, request: gr.Request, kind: str, make: Callable[[], Iterator[Step]], *, quick: bool = False) -> Run:
         """Put a job in line, in the place of an older one of this kind."""
         self.replace(request, kind)
         run = Run(self.engine.submit(make, _owner(request), quick=quick))
@@ -120,7 +119,9 @@ def sentences() -> Iterator[None]:
     except ArtkitError as error:
         raise gr.Error(sentence(error), duration=12, print_exception=False) from None
     except MemoryError:
-        raise gr.Error("Not enough memory for a picture this large; choose a smaller size", print_exception=False) from None
+        raise gr.Error(
+            "Not enough memory for a picture this large; choose a smaller size", print_exception=False
+        ) from None
     except Exception as error:
         said = f"Something went wrong in artkit ({type(error).__name__}); the terminal it runs in shows where"
         raise gr.Error(said, duration=12) from error

@@ -1,11 +1,17 @@
-"""Pictures for the page: 8 bits, no larger than it shows."""
+"""Pictures for the page, 8 bits and no larger than it shows; and the curve of a loss."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
+from PIL import Image
 
-from artkit.image import Picture, resize
+from artkit.image import Picture, fit, resize
 
+SAMPLES = Path(__file__).parents[2] / "samples"  # beside a checkout; the wheel has none
 SHOWN = 1600  # longest edge, pixels; files have all of them
 
 
@@ -16,6 +22,32 @@ def pair(photo: Picture, image: np.ndarray, size: int) -> tuple[np.ndarray, np.n
     return levels(before.pixels), levels(after)
 
 
+def small(pixels: np.ndarray, longest: int) -> np.ndarray:
+    """(H, W, 3) uint8, made smaller where its longest edge is longer."""
+    height, width = pixels.shape[:2]
+    if max(height, width) <= longest:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize(fit(height, width, longest)[::-1], Image.Resampling.LANCZOS))
+
+
 def levels(pixels: np.ndarray) -> np.ndarray:
     """0..1 -> 0..255."""
     return (pixels * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def loss_plot(losses: Sequence[float], width: int = 640, height: int = 96) -> str:
+    """The losses so far as a curve on a logarithmic scale, in SVG."""
+    values = [math.log10(max(loss, 1e-12)) for loss in losses if math.isfinite(loss)]
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    span = max(high - low, 1e-3)
+    points = " ".join(
+        f"{width * number / (len(values) - 1):.1f},{4 + (height - 8) * (high - value) / span:.1f}"
+        for number, value in enumerate(values)
+    )
+    return (
+        f'<figure class="losses"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
+        f'aria-label="Loss, falling from {losses[0]:.3g} to {losses[-1]:.3g}"><polyline points="{points}"/></svg>'
+        f"<figcaption>Loss {losses[-1]:.3g}, from {losses[0]:.3g}</figcaption></figure>"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ from artkit.contract import Source, WrongCall
 from artkit.image import load
 from artkit.interfaces import studio
 from artkit.interfaces.studio import Look, Trail
-from artkit.interfaces.ui_desk import Clock, Desk, Photo, bar, line, sentences, waiting
-from artkit.interfaces.ui_pictures import pair
+from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, line, picture_file, sentences, waiting
+from artkit.interfaces.ui_pictures import loss_plot, pair
 from artkit.interfaces.widgets import read, widgets
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from artkit.interfaces.ui_stylize import Easel, Settings
 
 PLAIN = ("iterations", "content_weight", "style_scale")
-QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 MORE = ("style_loss", "content_loss", "tv_weight", "optimizer", "tolerance", "seed")
 
 
@@ -101,9 +100,9 @@ def refine_panel() -> Refining:
     """The plot of the losses, and the folded settings."""
     plot = gr.HTML(visible=False, elem_id="losses")
     with gr.Accordion("How Refine paints", open=False, elem_id="refining"):
-        painting = Photo(
-            label="The painting itself, for the truest strokes", type="filepath", image_mode=None,
-            sources=["upload", "clipboard"], height=160, buttons=[], placeholder="Drop the painting (optional)",
+        painting = picture_file(
+            "The painting itself, for the truest strokes", sources=["upload", "clipboard"], height=160,
+            placeholder="Drop the painting (optional)",
         )  # fmt: skip
         with gr.Row():
             options = widgets(OptimizeOptions, *PLAIN)
@@ -121,23 +120,7 @@ def _paintings(look: Look, given: str | None) -> tuple[str, ...]:
     previews = [gallery.get(name).preview for name in look.styles]
     if None in previews:
         missing = look.styles[previews.index(None)]
-        raise WrongCall(f'the style "{missing}" has no picture to refine after; drop its painting under "How Refine paints"')
+        raise WrongCall(
+            f'the style "{missing}" has no picture to refine after; drop its painting under "How Refine paints"'
+        )
     return tuple(str(path) for path in previews)
-
-
-def loss_plot(losses: Sequence[float], width: int = 640, height: int = 96) -> str:
-    """The losses so far as a curve on a logarithmic scale, in SVG."""
-    values = [math.log10(max(loss, 1e-12)) for loss in losses if math.isfinite(loss)]
-    if len(values) < 2:
-        return ""
-    low, high = min(values), max(values)
-    span = max(high - low, 1e-3)
-    points = " ".join(
-        f"{width * number / (len(values) - 1):.1f},{4 + (height - 8) * (high - value) / span:.1f}"
-        for number, value in enumerate(values)
-    )
-    return (
-        f'<figure class="losses"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
-        f'aria-label="Loss, falling from {losses[0]:.3g} to {losses[-1]:.3g}"><polyline points="{points}"/></svg>'
-        f"<figcaption>Loss {losses[-1]:.3g}, from {losses[0]:.3g}</figcaption></figure>"
-    )

@@ -14,7 +14,7 @@ from PIL import Image
 
 from artkit.contract import WrongCall
 from artkit.image import Picture, fit, load
-from artkit.interfaces.ui_desk import sentences
+from artkit.interfaces.ui_desk import QUIET, sentences
 from artkit.interfaces.ui_styles import read_picks
 from artkit.stylize import gallery
 
@@ -54,11 +54,10 @@ def regions_panel(photo: gr.Image, styles: gr.HTML) -> Regions:
             pixels = (small.pixels * 255 + 0.5).astype(np.uint8)
             return {"background": pixels, "layers": [], "composite": pixels}, False
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    fold.expand(fresh, photo, [canvas, used], **quiet)
-    fold.expand(lambda value: _legend(list(read_picks(value))), styles, legend, **quiet)
-    photo.change(fresh, photo, [canvas, used], **quiet)
-    styles.change(lambda value: _legend(list(read_picks(value))), styles, legend, **quiet)
+    fold.expand(fresh, photo, [canvas, used], **QUIET)
+    fold.expand(lambda value: _legend(list(read_picks(value))), styles, legend, **QUIET)
+    photo.change(fresh, photo, [canvas, used], **QUIET)
+    styles.change(lambda value: _legend(list(read_picks(value))), styles, legend, **QUIET)
     return Regions(canvas, used, apply, clear)
 
 

@@ -11,7 +11,7 @@ import gradio as gr
 from artkit.contract import WrongCall
 from artkit.image import load
 from artkit.interfaces import studio
-from artkit.interfaces.ui_desk import Clock, Desk, bar, line, sentences, waiting
+from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, line, sentences, waiting
 from artkit.interfaces.ui_styles import read_picks
 from artkit.stylize import gallery
 
@@ -52,11 +52,10 @@ def sheet_panel(desk: Desk, photo: gr.Image, styles: gr.HTML) -> None:
                 yield {news: bar(said, update.done / update.total), sheet: gr.Image(update.pixels, visible=True)}
             yield {news: line("Stopped" if begun.stopped else ""), **_idle(stop, make)}
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-    made = make.click(run, [photo, chosen, strengths], [news, sheet, stop, make], **quiet)
-    made.failure(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [stop, make], **quiet)
+    made = make.click(run, [photo, chosen, strengths], [news, sheet, stop, make], **QUIET)
+    made.failure(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [stop, make], **QUIET)
     stop.click(desk.stopper("sheet"), None, None, queue=False, api_visibility="private")
-    fold.expand(lambda value: gr.Dropdown(_titles(), value=_some(value)), styles, chosen, **quiet)
+    fold.expand(lambda value: gr.Dropdown(_titles(), value=_some(value)), styles, chosen, **QUIET)
 
 
 def _idle(stop: gr.Button, make: gr.Button) -> dict[Any, Any]:

@@ -48,7 +48,7 @@ def tiles() -> list[dict[str, str]]:
 
 
 def read_picks(value: Any) -> dict[str, float]:
-    """name -> weight, of what the tiles send; what is not in the gallery any more is left out."""
+    """Name -> weight, of what the tiles send; what is not in the gallery any more is left out."""
     pairs = value if isinstance(value, list) else []
     known = set(gallery.names())
     return {

@@ -14,8 +14,8 @@ from artkit.contract import Source
 from artkit.image import load
 from artkit.interfaces import studio
 from artkit.interfaces.studio import FORMATS, Finished, Look, Trail
-from artkit.interfaces.ui_desk import Desk, Photo, bar, line, sentences, waiting
-from artkit.interfaces.ui_pictures import pair
+from artkit.interfaces.ui_desk import QUIET, Desk, bar, line, picture_file, sentences, waiting
+from artkit.interfaces.ui_pictures import SAMPLES, pair
 from artkit.interfaces.ui_refine import refine_panel
 from artkit.interfaces.ui_regions import Regions, masks_of, regions_panel
 from artkit.interfaces.ui_sheet import sheet_panel
@@ -27,11 +27,9 @@ from artkit.stylize.manifest import Manifest
 from artkit.stylize.options import RestyleOptions
 from artkit.stylize.predicting import TEXTURE
 
-SAMPLES = Path(__file__).parents[2] / "samples"  # beside a checkout; the wheel has none
 QUICK = 1280  # longest edge up to which painting takes its turn between the steps of others' jobs, pixels
 DIALS = ("strength", "stroke", "texture")  # what every style has a value of its own for
 PRINTS = {"Screen": 1024, "Large": 2048, "A4 print": 3508, "A3 print": 4961}  # prints: 300 dots an inch
-QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 HERO = (
     '<div class="hero"><div><b>Drop a photo</b><span>and see it in the style of a painting,<br>'
     "on your own machine</span></div></div>"
@@ -91,8 +89,8 @@ class Easel:
     finished: gr.State
 
 
-def stylize_tab(desk: Desk) -> None:
-    """Everything in the tab, and what happens when it is touched."""
+def stylize_tab(desk: Desk) -> gr.HTML:
+    """Everything in the tab, and what happens when it is touched; gives its tiles back."""
     with gr.Row(elem_classes="studio"):
         with gr.Column(scale=4, min_width=320, elem_classes="choose"):
             photo, styles, painting = _choose()
@@ -100,8 +98,8 @@ def stylize_tab(desk: Desk) -> None:
             easel = _easel()
             start = own_values(first()[0][0] if first() else "", RestyleOptions().size)
             with gr.Row(elem_classes="dials"):
-                dials = {name: widget(RestyleOptions, name, start[name]) for name in DIALS}
-                color = widget(RestyleOptions, "keep_color", "off")
+                dials = {name: widget(RestyleOptions, name, start[name], help=False) for name in DIALS}
+                color = widget(RestyleOptions, "keep_color", "off", help=False)
             with gr.Accordion("Size", open=False, elem_id="sizes"), gr.Row():
                 presets = gr.Radio(list(PRINTS), value="Screen", label="Made for", scale=2)
                 size = widget(RestyleOptions, "size", RestyleOptions().size)
@@ -141,26 +139,27 @@ def stylize_tab(desk: Desk) -> None:
         if kept is None:
             return gr.DownloadButton(interactive=False)
         with sentences():
-            return gr.DownloadButton(str(kept.write(wanted, desk.folder)), interactive=True)
+            return gr.DownloadButton(value=str(kept.write(wanted, desk.folder)), interactive=True)
 
     for event in (easel.finished.change, easel.kind.change):
         event(file_of, [easel.finished, easel.kind], easel.download, **QUIET)
     refining.wire(desk, settings, easel)
+    return styles
 
 
 def _choose() -> tuple[gr.Image, gr.HTML, gr.Image]:
     """The left side: photo, styles, a picture as the style."""
-    photo = Photo(
-        label="Photo", type="filepath", image_mode=None, sources=["upload", "clipboard", "webcam"], height=230,
-        buttons=[], placeholder="Drop a photo here\nor click to choose one", elem_id="photo",
+    photo = picture_file(
+        "Photo", sources=["upload", "clipboard", "webcam"], height=230, elem_id="photo",
+        placeholder="Drop a photo here\nor click to choose one",
     )  # fmt: skip
     if samples := sorted(SAMPLES.glob("*.jpg")):
         gr.Examples([[str(path)] for path in samples], photo, label="or try one of these", elem_id="samples")
     styles = picker(elem_id="styles")
     with gr.Accordion("Any picture as the style", open=False, elem_id="any"):
-        painting = Photo(
-            label="A painting, a pattern, a fabric", type="filepath", image_mode=None, height=160, buttons=[],
-            sources=["upload", "clipboard"], placeholder="Drop a picture", elem_id="painting",
+        painting = picture_file(
+            "A painting, a pattern, a fabric", sources=["upload", "clipboard"], height=160, elem_id="painting",
+            placeholder="Drop a picture",
         )  # fmt: skip
     return photo, styles, painting
 
@@ -180,7 +179,9 @@ def _easel() -> Easel:
             list(FORMATS), value="PNG", label="File format", show_label=False, container=False, min_width=120,
             elem_id="format",
         )  # fmt: skip
-        download = gr.DownloadButton("Download", variant="primary", elem_id="download", interactive=False, min_width=140)
+        download = gr.DownloadButton(
+            "Download", variant="primary", elem_id="download", interactive=False, min_width=140
+        )
     finished = gr.State(None, time_to_live=3600, delete_callback=lambda kept: kept and kept.forget())
     return Easel(empty, result, news, refine, stop, kind, download, finished)
 

@@ -32,10 +32,13 @@ def widgets(model: type[Options], *names: str, **initial: Any) -> dict[str, gr.c
     return {name: widget(model, name, initial.get(name, model.model_fields[name].default)) for name in chosen}
 
 
-def widget(model: type[Options], name: str, value: Any) -> gr.components.Component:
-    """The widget of one field: a checkbox, a list of choices, a slider or number between its limits, or text."""
+def widget(model: type[Options], name: str, value: Any, *, help: bool = True) -> gr.components.Component:
+    """The widget of one field: a checkbox, a list of choices, a slider or number between its limits, or text.
+
+    help: show the field's description, too.
+    """
     field = model.model_fields[name]
-    about: dict[str, Any] = {"label": label(name), "info": field.description}
+    about: dict[str, Any] = {"label": label(name), "info": field.description if help else None, "interactive": True}
     kind, rules = _plain(field)
     if kind is bool:
         return gr.Checkbox(value=bool(value), **about)
@@ -62,7 +65,7 @@ def as_text(value: Any) -> str:
         return ""
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={as_text(part)}" for key, part in value.items())
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):  # those with names have their own way
         return ", ".join(map(as_text, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 

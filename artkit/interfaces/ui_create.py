@@ -1,0 +1,161 @@
+"""The Create tab: every piece of the catalog, its widgets made from its options."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from artkit import catalog
+from artkit.contract import Options, Source, WrongCall
+from artkit.image import load
+from artkit.interfaces import studio
+from artkit.interfaces.studio import FORMATS, Finished
+from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, line, picture_file, sentences, waiting
+from artkit.interfaces.ui_pictures import SHOWN, small
+from artkit.interfaces.widgets import label, read, widget
+
+FIRST = ("size", "seed", "palette")  # what every piece has, on top
+LAST = ("supersample", "max_memory")  # and what few will touch
+SVG = "SVG"
+
+
+def create_tab(desk: Desk) -> None:
+    """Everything in the tab."""
+    with gr.Row(elem_classes="studio"):
+        with gr.Column(scale=4, min_width=320, elem_classes="choose"):
+            pieces = [(f"{label(piece.name)}: {piece.line}", piece.name) for piece in catalog.PIECES.values()]
+            choice = gr.Dropdown(pieces, value=pieces[0][1], label="Piece", elem_id="piece")
+            source = picture_file(
+                "A picture to follow (optional)", sources=["upload", "clipboard"], height=150,
+                visible=catalog.get(pieces[0][1]).source, placeholder="Drop a picture",
+            )  # fmt: skip
+            settings = gr.Column()
+        with gr.Column(scale=7, min_width=320, elem_classes="see"):
+            empty = gr.HTML(
+                '<div class="hero"><div><b>Draw something</b><span>every seed is another picture</span></div></div>'
+            )
+            canvas = gr.Image(
+                show_label=False, format="jpeg", buttons=["fullscreen"], visible=False, interactive=False,
+                elem_id="created",
+            )  # fmt: skip
+            news = gr.HTML(line(""), elem_id="create-news")
+            with gr.Row(elem_classes="actions"):
+                stop = gr.Button("Stop", variant="stop", visible=False)
+                kind = gr.Dropdown([*FORMATS], value="PNG", show_label=False, container=False, label="File format")
+                download = gr.DownloadButton("Download", interactive=False, elem_id="create-download")
+    finished = gr.State(None, time_to_live=3600, delete_callback=lambda kept: kept and kept.forget())
+    drawn = gr.State(None)  # (piece, options, source) of what is finished, for SVG
+
+    def draw(name: str, values: dict[str, Any], file: str | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        from artkit.interfaces.generating import Plan
+
+        with sentences():
+            piece = catalog.get(name)
+            options = read(_model(desk, name), values)
+            _refuse_files(options)
+            origin = (Source.of("source", file),) if piece.source and file else ()
+            picture, clock, last = load(origin[0].path) if origin else None, Clock(), None
+            yield {stop: gr.Button(visible=True), news: bar("Getting ready", None)}
+            begun = desk.begin(request, "create", lambda: piece.run(options, picture))
+            for update in begun:
+                if update.pixels is None:
+                    yield {news: waiting(update)}
+                    continue
+                last = update
+                said = f"Drawing, {update.done / update.total:.0%}{clock.left(update)}"
+                yield {
+                    news: bar(said, update.done / update.total), empty: gr.HTML(visible=False),
+                    canvas: gr.Image(small(update.pixels, SHOWN), visible=True),
+                }  # fmt: skip
+            if begun.replaced:
+                return
+            if last is None or last.image is None:
+                yield {news: line("Stopped"), stop: gr.Button(visible=False)}
+                return
+            whole = last.done >= last.total
+            recipe = Plan(piece, origin=tuple(map(studio.bare, origin))).recipe(options) if whole else None
+            kept = studio.keep(desk.folder, last.image, None, f"{name}_{options.seed}", recipe)
+            height, width = last.image.shape[:2]
+            kinds = [*FORMATS, SVG] if piece.lines and whole else [*FORMATS]
+            yield {
+                finished: kept, drawn: (name, options, file if origin else None), stop: gr.Button(visible=False),
+                kind: gr.Dropdown(kinds, value="PNG"),
+                news: line(f"{label(name)}, seed {options.seed} · {width} × {height}", "done"),
+            }  # fmt: skip
+
+    def file_of(kept: Finished | None, what: Any, wanted: str) -> Any:
+        if kept is None:
+            return gr.DownloadButton(interactive=False)
+        with sentences():
+            path = _svg(desk, kept, *what) if wanted == SVG else kept.write(wanted, desk.folder)
+            return gr.DownloadButton(value=str(path), interactive=True)
+
+    told = {canvas, empty, news, stop, finished, drawn, kind}
+
+    with settings:
+
+        @gr.render(inputs=choice)
+        def show(name: str) -> None:
+            model = _model(desk, name)
+            names = [field for field in model.model_fields if field not in FIRST + LAST]
+            made = {field: _widget(model, field) for field in FIRST}
+            with gr.Row():
+                again = gr.Button("Another seed", elem_id="another")
+                go = gr.Button("Draw", variant="primary", elem_id="draw")
+            with gr.Accordion("How it is drawn", open=True):
+                made |= {field: _widget(model, field) for field in names}
+            with gr.Accordion("Quality and memory", open=False):
+                made |= {field: _widget(model, field) for field in LAST}
+
+            def start(data: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+                yield from draw(name, {field: data[part] for field, part in made.items()}, data[source], request)
+
+            inputs = {source, *made.values()}
+            go.click(start, inputs, told, trigger_mode="multiple", **QUIET)
+            again.click(lambda: random.randrange(10_000), None, made["seed"], **QUIET).then(
+                start, inputs, told, trigger_mode="multiple", **QUIET
+            )
+
+    choice.input(lambda name: gr.Image(None, visible=catalog.get(name).source), choice, source, **QUIET)
+    stop.click(desk.stopper("create"), None, None, queue=False, api_visibility="private")
+    for event in (finished.change, kind.input):
+        event(file_of, [finished, drawn, kind], download, **QUIET)
+
+
+def _model(desk: Desk, name: str) -> Any:
+    """The options of a piece; its module may bring MLX with it, which belongs to the engine's thread."""
+    return desk.engine.call(lambda: catalog.get(name).options, urgent=True).result()
+
+
+def _widget(model: type[Options], name: str) -> Any:
+    default = model.model_fields[name].default
+    if name != "palette":
+        return widget(model, name, default)
+    from artkit.generate.palettes import NAMED
+
+    about = {"label": "Palette", "info": "A name, or colors: #264653,#e9c46a,#e76f51"}
+    return gr.Dropdown(sorted(NAMED), value=default, allow_custom_value=True, **about)
+
+
+def _refuse_files(options: Options) -> None:
+    """Visitors cannot name files of this machine."""
+    for name, value in options:
+        if isinstance(value, str) and value and Path(value).expanduser().exists():
+            raise WrongCall(f"{label(name)}: files cannot be named here; drop a picture on the page")
+
+
+def _svg(desk: Desk, kept: Finished, name: str, options: Any, file: str | None) -> Path:
+    """The strokes of a finished piece in a file."""
+    from artkit.generate.plotter import PaperOptions, save_drawing
+
+    place = desk.folder / secrets.token_hex(8)
+    place.mkdir(parents=True)
+    path, picture = place / f"{kept.name}.svg", load(file) if file else None
+    drawing = desk.engine.call(lambda: catalog.get(name).draw(options, picture)).result()
+    save_drawing(drawing, path, PaperOptions(), recipe=kept.recipe)
+    return path
