@@ -10,7 +10,7 @@ shows where segments meet; strokes are painted one over the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -22,7 +22,7 @@ import numpy as np
 from artkit.contract import Step
 
 FRAGMENTS = 1 << 20  # pixels times segments that are worked on at once
-STEPS = 48  # of a drawing that grows, at least, where it has as many segments
+STEPS = 32  # of a drawing that grows, at least, where it has as many segments
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,37 +93,45 @@ def hex_of(color: np.ndarray) -> str:
 
 def raster(drawing: Drawing, supersample: int = 1) -> mx.array:
     """The picture, (1, H, W, 3) float32, sRGB 0..1; drawn `supersample` times as large and averaged."""
-    *_, last = growing(drawing, supersample)
-    return last.image
+    large = drawing.scaled(supersample) if supersample > 1 else drawing
+    canvas = _blank(large)
+    for batch in _batches(large):
+        _paint(canvas, batch, large.height, large.width)
+    return _shown(canvas, large, supersample)
 
 
 def growing(drawing: Drawing, supersample: int = 1) -> Iterator[Step]:
     """The picture as the pens draw it, about evenly in ink; the last step is `raster`'s."""
     large = drawing.scaled(supersample) if supersample > 1 else drawing
-    height, width = large.height, large.width
-    strokes = [stroke for pen in large.pens().values() for stroke in pen]
-    canvas = np.empty((height * width, 3), np.float32)
-    canvas[:] = large.background
-    batches = list(_batches(strokes)) or [[]]
+    canvas = _blank(large)
+    batches = list(_batches(large))
     for done, batch in enumerate(batches, 1):
-        if batch:
-            _paint(canvas, batch, height, width)
-        yield Step(_shown(canvas, height, width, supersample), done, len(batches), {"strokes": len(strokes)})
+        _paint(canvas, batch, large.height, large.width)
+        yield Step(_shown(canvas, large, supersample), done, len(batches), {"strokes": len(drawing.strokes)})
+    if not batches:
+        yield Step(_shown(canvas, large, supersample), 1, 1, {"strokes": 0})
 
 
-def _shown(canvas: np.ndarray, height: int, width: int, supersample: int) -> mx.array:
-    image = canvas.reshape(height, width, 3)
+def _blank(drawing: Drawing) -> np.ndarray:
+    """(H·W, 3) of the background."""
+    canvas = np.empty((drawing.height * drawing.width, 3), np.float32)
+    canvas[:] = drawing.background
+    return canvas
+
+
+def _shown(canvas: np.ndarray, drawing: Drawing, supersample: int) -> mx.array:
+    image = canvas.reshape(drawing.height, drawing.width, 3)
     if supersample > 1:
         s = supersample
-        image = image.reshape(height // s, s, width // s, s, 3).mean(axis=(1, 3))
+        image = image.reshape(drawing.height // s, s, drawing.width // s, s, 3).mean(axis=(1, 3))
     shown = mx.array(image[None])
     mx.eval(shown)
     return shown
 
 
-def _batches(strokes: Iterable[Stroke]) -> Iterator[list[Stroke]]:
-    """Strokes, long ones cut, in lists that cover about as many pixels each."""
-    strokes = list(strokes)
+def _batches(drawing: Drawing) -> Iterator[list[Stroke]]:
+    """The strokes in the order of the pens, long ones cut, in lists that cover about as many pixels each."""
+    strokes = [stroke for pen in drawing.pens().values() for stroke in pen]
     costs = [_cost(stroke) for stroke in strokes]
     limit = min(FRAGMENTS, max(FRAGMENTS // 32, sum(float(cost.sum()) for cost in costs) / STEPS))
     batch: list[Stroke] = []

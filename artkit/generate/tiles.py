@@ -114,9 +114,11 @@ def fans(rows: int, columns: int, options: TilesOptions, rng: np.random.Generato
             for radius in (np.arange(size * options.lines) + 0.5) / options.lines:
                 hidden = _hidden(radius, size) if opposite else 0.0
                 parts = [(0, 1)] if hidden == 0 else [(0, 0.5 - hidden), (0.5 + hidden, 1)]
-                pieces += [
-                    Piece(arc(x, y, radius, begin + a, begin + b), float(tints[y, x])) for a, b in parts if b > a
-                ]
+                least = 0.3 / (options.lines * radius)  # shorter ones would be dots
+                for part_begin, part_end in parts:
+                    if part_end - part_begin > least:
+                        line = arc(x, y, radius, begin + part_begin, begin + part_end)
+                        pieces.append(Piece(line, float(tints[y, x])))
     return pieces
 
 
@@ -204,15 +206,18 @@ def tiles_drawing(options: TilesOptions, source: Picture | None = None) -> Drawi
     if source is not None:
         lines = [part for line in lines for part in cut(line, 0.4 * edge)]
         widths, tints = _toned(lines, source, edge, palette, options)
+    elif pieces and pieces[0].tint is None:
+        lines = merged(lines, 1e-4 * edge)
+        widths, tints = np.full(len(lines), options.line_width), _by_length(lines, rng)
     else:
-        if pieces and pieces[0].tint is None:
-            lines = merged(lines, 1e-4 * edge)
-            tints = _by_length(lines, rng)
-        else:
-            tints = np.array([piece.tint for piece in pieces], np.float64)
+        tints = np.array([piece.tint for piece in pieces], np.float64)
         widths = np.full(len(lines), options.line_width)
     pens = np.minimum((tints * len(colors)).astype(int), len(colors) - 1)
-    strokes = [Stroke(line, colors[pen], float(w)) for line, pen, w in zip(lines, pens, widths, strict=True)]
+    strokes = []
+    for pen, color in enumerate(colors):
+        for width in np.unique(widths[pens == pen]):
+            alike = [lines[i] for i in np.flatnonzero((pens == pen) & (widths == width))]
+            strokes += [Stroke(line, color, float(width)) for line in merged(alike, 1e-4 * edge)]
     return drawing_of(options, strokes)
 
 
