@@ -78,6 +78,7 @@ def _piece(
 
 # fmt: off
 PIECES: dict[str, Piece] = {piece.name: piece for piece in (
+    _piece("flow", "FlowOptions", "Strokes of paint that drift with a field, or follow a picture", source=True, lines=True, loops=True),
     _piece("noise", "NoiseOptions", "Marbled, cellular or ridged noise, warped by itself", loops=True),
     _piece("reaction", "ReactionOptions", "Corals, mazes and cells that grow by reaction and diffusion", source=True),
     _piece("harmonograph", "HarmonographOptions", "Swinging pendulums draw", lines=True, loops=True),
@@ -87,6 +88,7 @@ PIECES: dict[str, Piece] = {piece.name: piece for piece in (
     _piece("tiles", "TilesOptions", "Truchet and Wang tiles whose lines go on and on", source=True, lines=True),
     _piece("lines", "LinesOptions", "A photo hatched, engraved or as contours", source=True, lines=True),
     _piece("pack", "PackOptions", "Circles that fill the sheet; or a photo", source=True, lines=True),
+    _piece("dream", "DreamOptions", "What a network sees in a photo or in noise, strengthened: DeepDream", source=True),
     _piece("texture", "TextureOptions", "A texture from a picture, at any size, without a seam if you like", source=True),
 )}
 # fmt: on
