@@ -89,7 +89,7 @@ PIECES: dict[str, Piece] = {piece.name: piece for piece in (
     _piece("lines", "LinesOptions", "A photo hatched, engraved or as contours", source=True, lines=True),
     _piece("pack", "PackOptions", "Circles that fill the sheet; or a photo", source=True, lines=True),
     _piece("dream", "DreamOptions", "What a network sees in a photo or in noise, strengthened: DeepDream", source=True),
-    _piece("texture", "TextureOptions", "A texture from a picture, at any size, without a seam if you like", source=True),
+    _piece("texture", "TextureOptions", "A texture from a picture, at any size, with or without a seam", source=True),
 )}
 # fmt: on
 
