@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
@@ -19,6 +20,7 @@ from artkit.interfaces.forms import checked, flags, given
 from artkit.interfaces.server_options import ServeOptions
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 BACKLOG = 2048
@@ -50,26 +52,17 @@ def start(settings: ServeOptions) -> None:
     from artkit.interfaces.engine import Engine
     from artkit.interfaces.server import build
 
-    engine = Engine(settings.queue)
-    try:
-        run(build(settings, engine), settings, listener)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        engine.close()
+    app = build(settings, Engine(settings.queue))
+    click.echo(f"artkit: {address(settings)}  (Ctrl-C ends it)")  # the socket listens: nobody comes too early
+    if settings.open:
+        webbrowser.open(address(settings))
+    with contextlib.suppress(KeyboardInterrupt):
+        server(app, settings).run([listener])
 
 
-def run(app: FastAPI, settings: ServeOptions, listener: socket.socket) -> None:
-    """Serve `app` at a socket that listens, and say where."""
+def server(app: FastAPI, settings: ServeOptions) -> uvicorn.Server:
+    """A server for `app`, to be run with a socket that listens."""
     import uvicorn
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                click.echo(f"artkit: {address(settings)}  (Ctrl-C ends it)")
-                if settings.open:
-                    webbrowser.open(address(settings))
 
     config = uvicorn.Config(
         app,
@@ -79,7 +72,7 @@ def run(app: FastAPI, settings: ServeOptions, listener: socket.socket) -> None:
         ssl_certfile=settings.tls_cert or None,
         ssl_keyfile=settings.tls_key or None,
     )
-    Server(config).run([listener])
+    return uvicorn.Server(config)
 
 
 def address(settings: ServeOptions) -> str:

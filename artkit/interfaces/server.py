@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -110,7 +111,8 @@ def api(settings: ServeOptions, engine: Engine, folder: Path) -> FastAPI:
             piece = catalog.get(name)
         except WrongCall as error:
             raise NotHere(str(error)) from None
-        await asyncio.wrap_future(engine.call(lambda: piece.options, urgent=True))  # it may import MLX
+        if piece.options_at.partition(":")[0] not in sys.modules:  # to import it may be work for MLX
+            await asyncio.wrap_future(engine.call(lambda: piece.options, urgent=True))
         return piece
 
     @app.get("/api/generate/{name}", **server_docs.PIECE)

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import io
 import json
+import logging
 import math
 import re
 import time
@@ -32,6 +33,7 @@ PREVIEWS_APART = 0.25  # seconds
 SILENCE = 15.0  # seconds after which a stream says that it is alive
 GONE = 499  # nobody will read it: nginx's status for a client that went away
 
+_log = logging.getLogger("artkit")
 _encoders = anyio.CapacityLimiter(cores())
 
 
@@ -83,7 +85,10 @@ async def _events(request: Request, job: Job, order: Order, kind: str) -> AsyncG
         about = {"width": width, "height": height, "seconds": round(time.monotonic() - begun, 2)}
         yield _event("result", about | {"file": _file(order, kind), "picture": _as_url(MEDIA[kind], data)})
     except Exception as error:
-        yield _event("error", {"error": explained(error)[1]})
+        status, sentence = explained(error)
+        if status == 500:
+            _log.error("a picture could not be made", exc_info=error)
+        yield _event("error", {"error": sentence})
 
 
 async def _never_silent(updates: AsyncIterator[Update]) -> AsyncGenerator[Update | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -18,8 +17,6 @@ RETRY_AFTER = 30  # seconds
 LONGEST = 400  # characters of a sentence: what a client sent may be quoted in it
 GONE = 499  # nobody will read it: nginx's status for a client that went away
 
-_log = logging.getLogger("artkit")
-
 
 class NotHere(ArtkitError):
     """There is nothing of that name."""
@@ -30,7 +27,7 @@ class Malformed(ArtkitError):
 
 
 def explained(error: Exception) -> tuple[int, str]:
-    """Status and sentence. What nobody foresaw is written to the log, with its traceback, and not told."""
+    """Status and sentence. What nobody foresaw is not told: it is for the log."""
     match error:
         case Busy() | Closed():
             return 503, _sentence(str(error))
@@ -52,7 +49,6 @@ def explained(error: Exception) -> tuple[int, str]:
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return 503, "the disk of the server is full; try again later"
         case _:
-            _log.error("a request failed", exc_info=error)
             return 500, "something went wrong in artkit; the server's log has more"
 
 

@@ -80,6 +80,10 @@ def foreign(scope: Scope, headers: Headers) -> bool:
     return urlsplit(origin).netloc not in hosts
 
 
+class _Stalled(Exception):
+    """A client takes nothing of its answer."""
+
+
 class Limits:
     """Refuses uploads that are too large, while they come in, and gives up on clients that stop half-way.
 
@@ -119,10 +123,14 @@ class Limits:
             for start in range(0, max(len(body), 1), PIECE):
                 more = start + PIECE < len(body) or message.get("more_body", False)
                 part = {**message, "body": body[start : start + PIECE], "more_body": more}
-                async with asyncio.timeout(PATIENCE):
-                    await send(part if message["type"] == "http.response.body" else message)
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        await send(part if message["type"] == "http.response.body" else message)
+                except TimeoutError:
+                    raise _Stalled from None
 
-        return await self.app(scope, counted, in_pieces)
+        with contextlib.suppress(_Stalled):  # the connection is closed, as the answer is not complete
+            await self.app(scope, counted, in_pieces)
 
     @property
     def _too_large(self) -> str:

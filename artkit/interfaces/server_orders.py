@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from artkit.catalog import Piece
 from artkit.contract import Options, PictureError, Recipe, Source, Step, WrongCall
+from artkit.formats.writing import check_limits
 from artkit.image import Picture, load
 from artkit.interfaces.jobs import Choice, Job, open_job
 from artkit.interfaces.server_options import AnswerOptions, ServeOptions
@@ -151,9 +152,10 @@ def _after(styles: Sequence[Upload], options: RestyleOptions | OptimizeOptions) 
 
 
 def _answer(values: Mapping[str, Any]) -> tuple[AnswerOptions, dict[str, Any]]:
-    """The options of the answer, and the others."""
+    """The options of the answer, which its format can meet, and the others."""
     fields = AnswerOptions.model_fields
     answer = AnswerOptions.checked({name: value for name, value in values.items() if name in fields})
+    check_limits(answer.format or "png", 0, answer.bits)
     return answer, {name: value for name, value in values.items() if name not in fields}
 
 
