@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from artkit.contract import PictureError, Recipe, WrongCall
-from artkit.formats import paths, reading, writing
+from artkit.formats import drawings, paths, reading, writing
 from artkit.formats.deep import split_alpha
 from artkit.formats.paths import find_pictures
 from artkit.formats.profiles import to_srgb
@@ -124,10 +124,13 @@ def load_frames(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels
 
 
 def load_recipe(source: str | os.PathLike[str] | bytes | BinaryIO) -> Recipe | None:
-    """How the picture in a file was made, None if it does not say; the pixels are not decoded.
+    """How the picture in a file, or the drawing in an SVG, was made, None if it does not say; no pixels are decoded.
 
     PictureError when the file is not a picture or its recipe is damaged.
     """
+    if isinstance(source, (str, os.PathLike)) and drawings.is_drawing(source):
+        text = drawings.read_head(source).recipe
+        return Recipe.from_json(text) if text else None
     data, name = _contents(source)
     text = _named(name, lambda: reading.find_recipe(data))
     return Recipe.from_json(text) if text else None

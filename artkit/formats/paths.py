@@ -89,8 +89,8 @@ def refuse_urls(source: str) -> None:
         raise PictureError(f"{shown(source)} is an internet address; download the picture first and give its file name")
 
 
-def check_source(path: Path) -> None:
-    """PictureError unless `path` is a file that may hold a photo and may be read."""
+def check_source(path: Path, *, drawing: bool = False) -> None:
+    """PictureError unless `path` is a file that may hold a photo and may be read; or a drawing, if that is wanted."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -99,7 +99,7 @@ def check_source(path: Path) -> None:
         raise PictureError(f"cannot read {shown(path)}: {_reason(error)}") from None
     if stat.S_ISDIR(mode):
         raise PictureError(f"{shown(path)} is a folder; give a picture file in it")
-    if what := _NOT_PHOTOS.get(path.suffix.lower()):
+    if not drawing and (what := _NOT_PHOTOS.get(path.suffix.lower())):
         raise PictureError(f"{shown(path)} is {what}")
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
         raise PictureError(f"{shown(path)} is a device, not a picture file")
@@ -113,9 +113,9 @@ def _nearest(path: Path) -> str:
     return f"did you mean {shown(path.with_name(near[0]))}?" if near else "check the name"
 
 
-def read(path: Path) -> bytes:
-    """The file's bytes; PictureError when there are none to be had."""
-    check_source(path)
+def read(path: Path, *, drawing: bool = False) -> bytes:
+    """The file's bytes; PictureError when there are none to be had, or when it is a drawing and none is wanted."""
+    check_source(path, drawing=drawing)
     try:
         data = path.read_bytes()
     except PermissionError:

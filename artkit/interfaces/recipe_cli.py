@@ -22,10 +22,14 @@ from artkit.stylize.options import OptimizeOptions, RestyleOptions
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object")
 def info(file: Path, as_json: bool) -> None:
     """Show the size of the picture FILE and the recipe in it: options, seed, and what it was made from."""
+    from artkit.formats.drawings import is_drawing
     from artkit.image import load, load_recipe
 
-    picture = load(file)
     recipe = load_recipe(file)
+    if is_drawing(file):
+        _show_drawing(file, recipe, as_json)
+        return
+    picture = load(file)
     facts: dict[str, Any] = {
         "file": str(file),
         "format": file.suffix.lower().lstrip("."),
@@ -39,6 +43,20 @@ def info(file: Path, as_json: bool) -> None:
         click.echo(json.dumps(facts))
         return
     click.echo(f"{file}  {picture.width}×{picture.height}  {facts['bytes'] / 1000:.0f} kB")
+    click.echo("\n".join(_told(recipe)) if recipe else "no recipe: this file does not say how it was made")
+
+
+def _show_drawing(file: Path, recipe: Recipe | None, as_json: bool) -> None:
+    """The same about an SVG, whose size is that of its paper."""
+    from artkit.formats.drawings import read_head
+
+    head = read_head(file)
+    if as_json:
+        said = json.loads(recipe.to_json()) if recipe else None
+        facts = {"file": str(file), "format": "svg", "width": head.width, "height": head.height}
+        click.echo(json.dumps({**facts, "bytes": file.stat().st_size, "recipe": said}))
+        return
+    click.echo(f"{file}  {head.width} × {head.height}  {file.stat().st_size / 1000:.0f} kB")
     click.echo("\n".join(_told(recipe)) if recipe else "no recipe: this file does not say how it was made")
 
 
