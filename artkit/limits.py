@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+_NO_MEMORY = ("unable to allocate", "attempting to allocate", "out of memory", "outofmemory", "insufficient memory")
+
 
 def _number(path: Path) -> int | None:
     try:
@@ -42,6 +44,14 @@ def _cgroups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
         group = Path(inside.lstrip("/"))
         for part in (group, *group.parents):
             yield top / part
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this is what Python, or MLX on a CPU, a Mac or an NVIDIA GPU, says when memory does not suffice."""
+    if isinstance(error, MemoryError):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in said for words in _NO_MEMORY)
 
 
 def available_memory(root: Path = Path("/")) -> int:

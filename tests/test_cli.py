@@ -447,6 +447,9 @@ def test_no_command_shows_the_help(run: Run) -> None:
     [
         (MemoryError(), "--max-memory"),
         (RuntimeError("[malloc] Unable to allocate 99 bytes."), "--max-memory"),
+        (RuntimeError("cudaMallocAsync(&data, size, stream) failed: out of memory"), "--max-memory"),
+        (RuntimeError("[metal::malloc] Attempting to allocate 9 bytes which is greater than …"), "--max-memory"),
+        (RuntimeError("[METAL] Command buffer execution failed: Insufficient Memory (00000008:…)"), "--max-memory"),
         (OSError(28, "No space left on device", "/tmp/x.png"), "the disk is full: /tmp/x.png"),
         (PermissionError(13, "Permission denied", "x.png"), "permission denied: x.png"),
         (ValueError("two\nlines"), "bug"),

@@ -25,7 +25,7 @@ from artkit.train.criterion import (
     wasserstein,
 )
 from artkit.train.data import Crops, DeadLeaves
-from artkit.train.loop import Progress, generator, stack
+from artkit.train.loop import Progress, State, generator, stack
 from artkit.train.manystyle import Frames, Styles, initial_weights, manystyle_steps, mixed
 from artkit.train.options import CriterionOptions, ManyOptions, MineOptions
 from artkit.train.personal import mine_steps
@@ -222,6 +222,31 @@ def test_a_full_disk_leaves_the_last_state(tmp_path: Path):
     failing(progress(2))
     with pytest.raises(ArtkitError, match=r"No space left.*--resume"):
         failing.keep()
+
+
+def test_a_disk_that_fills_up_while_a_state_is_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def state(step: int) -> Progress:
+        held = {"w": mx.full((4,), step)}
+        return Progress(step, 0.5, 1.0, {"loss": mx.array(1.0)}, held, State(held, held, held, held, step).write)
+
+    record = Record(tmp_path, lambda folder, _: None)
+    record(state(1))
+    record.keep()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    record(state(2))
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(ArtkitError, match=r"No space left.*--resume"):
+            record.keep()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    record.keep()
+    assert (tmp_path / STATE).read_bytes() != before[STATE]
 
 
 def test_a_plot_shows_falling_figures_falling():

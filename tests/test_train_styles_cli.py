@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from artkit.image import load
+from artkit.interfaces import training
 from artkit.interfaces.cli import main
 from artkit.stylize import gallery
 from artkit.stylize.predicting import read_predictor
@@ -172,6 +173,46 @@ def test_a_style_of_your_own_is_there_by_its_name(
     code, _, err = run(capfd, *words)
     assert code == 2
     assert 'there is a style "mine" already' in err
+
+
+@pytest.mark.parametrize("said", ["[malloc] Unable to allocate 9 bytes.", "cudaMallocAsync failed: out of memory"])
+def test_too_little_memory_says_which_batch_and_crop_fit(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    steps = loop.train_steps
+
+    def short(weights, loss, item, options, **rest):
+        if options.batch * options.crop**2 > 4 * 96**2:
+            raise RuntimeError(said)
+        yield from steps(weights, loss, item, options, **rest)
+
+    monkeypatch.setattr("artkit.train.manystyle.train_steps", short)
+    words = ["train", "many", "--styles", "pictures", "--plan", "light", *QUICK, "--batch", "16", "--crop", "160"]
+    code, _, err = run(capfd, *words, "-o", "out")
+    assert code == 1
+    *_, last = err.splitlines()
+    assert last == "artkit: not enough memory for --batch 16 --crop 160; --batch 4 --crop 64 fits"
+    code, _, err = run(capfd, *words, "-o", "out", "--quiet")
+    assert err.count("\n") == 1
+
+
+def test_the_sizes_that_are_tried_get_smaller_to_the_least() -> None:
+    tried = list(training.smaller(16, 256))
+    assert tried == [(8, 256), (4, 256), (4, 128), (4, 64)]
+    assert list(training.smaller(4, 64)) == []
+    assert list(training.smaller(20, 96)) == [(8, 96), (4, 96), (4, 64)]
+
+
+def test_how_long_it_takes_is_said_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 30))
+    monkeypatch.setattr(training.time, "monotonic", lambda: float(next(clock)))
+    pace = training.Pace()
+    told = [pace(loop.Progress(step, step / 600, 0, {}, {}, lambda path: None)) for step in range(1, 12)]
+    assert told[0] == "step 1 is done"
+    assert told[2] == "step 3, 30 s each, about 5.0 h to go"  # 597 steps of 30 s
+    assert told[9] == "step 10, 30 s each, about 4.9 h to go"
+    assert sum(line is not None for line in told) == 3
+    assert [training.duration(seconds) for seconds in (40, 120, 9000)] == ["40 s", "2 min", "2.5 h"]
 
 
 def test_a_style_of_your_own_that_was_stopped_is_there_so_far(

@@ -93,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def explain(error: Exception) -> tuple[str, int]:
     """What to tell the person about `error`, in one line, and the exit code."""
     from artkit.contract import ArtkitError
+    from artkit.limits import out_of_memory
 
     if isinstance(error, ArtkitError):
         return " ".join(str(error).split()), error.exit_code
@@ -100,7 +101,7 @@ def explain(error: Exception) -> tuple[str, int]:
         message = " ".join(error.format_message().split())
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "artkit"
         return f"{message[:1].lower()}{message[1:].rstrip('.')} ({command} --help shows what goes)", error.exit_code
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocat" in str(error).lower()):
+    if out_of_memory(error):
         return "not enough memory; try a smaller --size, or --max-memory 2GB to work in smaller pieces", 1
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full{_where(error)}; make room and try again", 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from artkit.stylize.manifest import PlanName
     from artkit.stylize.stylefile import StyleSet
-    from artkit.train.loop import Weights
+    from artkit.train.loop import Progress, Weights
 
 FOLDER = click.Path(path_type=Path)  # whether there is one is said where it is read
 RESULT = click.Path(file_okay=False, path_type=Path)
@@ -86,7 +87,11 @@ def many(
         lambda weights: sheet(network_of(plan, weights), weights["codes"][1:7], shown),
         resume=resume,
     )
-    run(manystyle_steps(content, learned, seen, options, weights=weights, resume=record.state), record, quiet)
+
+    def begin(options: ManyOptions, state: Path | None) -> Iterator[Progress]:
+        return manystyle_steps(content, learned, seen, options, weights=weights, resume=state)
+
+    run(begin, options, record, quiet)
     if first_rank():
         made = learned_many(plan, record.weights, learned.files) if record.begun else []
         report(record, made, held, seen, features, options, "many", quiet)
@@ -140,8 +145,11 @@ def any_style(
 
     record = Record(out, lambda folder, weights: shelve_any(folder, plan, weights), preview, resume=resume)
     weights = unshelve_any(start, plan) if start else None
-    steps = anystyle_steps(content, examples, seen, reader, options, weights=weights, resume=record.state)
-    run(steps, record, quiet)
+
+    def begin(options: ManyOptions, state: Path | None) -> Iterator[Progress]:
+        return anystyle_steps(content, examples, seen, reader, options, weights=weights, resume=state)
+
+    run(begin, options, record, quiet)
     if first_rank():
         made = learned_any(plan, record.weights, reader, paintings_held, options.style_size) if record.begun else []
         report(record, made, held, seen, features, options, "any", quiet)
@@ -205,10 +213,12 @@ def mine(
     def save(folder: Path, weights: Weights) -> None:
         shelve_mine(folder / f"{name}.artstyle", title_of(name), drawn, weights, held.sha256)
 
+    def begin(options: MineOptions, state: Path | None) -> Iterator[Progress]:
+        return mine_steps(picture, held.network, held.codes, held.strokes, content, seen, options, resume=state)
+
     with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
         record = Record(out or Path(passing), save, preview, resume=resume)
-        steps = mine_steps(picture, held.network, held.codes, held.strokes, content, seen, options, resume=record.state)
-        finished = learn(steps, record, quiet)
+        finished = learn(begin, options, record, quiet)
         made = record.folder / f"{name}.artstyle"
         learned = made.exists()
         if learned and first_rank():
