@@ -95,10 +95,14 @@ class View:
         radius = BASE[name] * 10.0**-zoom
         if options.center:
             middle = Place.of(*(part.strip() for part in options.center.split(",")), bits=bits_for(radius))
-        constant = complex(*map(float, options.constant.split(","))) if options.constant else julia_constant(options.seed)
+        constant = (
+            complex(*map(float, options.constant.split(","))) if options.constant else julia_constant(options.seed)
+        )
         slope = options.coloring in ("relief", "distance")
         trap: TrapName | None = options.trap if options.coloring == "trap" else None
-        return cls(middle.finer(bits_for(radius)), radius, Formula(_escaping(name), options.power, slope, trap), constant)
+        return cls(
+            middle.finer(bits_for(radius)), radius, Formula(_escaping(name), options.power, slope, trap), constant
+        )
 
     @property
     def deep(self) -> bool:
@@ -290,12 +294,14 @@ class Shade:
         deep = self.view.deep
         at = 10 if deep else 4
         x, y, dx, dy = (mx.array(orbits.last[k]) for k in (0, 1, at, at + 1))
-        steep = mx.sqrt(dx * dx + dy * dy) + 1e-30
-        far = mx.maximum(mx.sqrt(x * x + y * y), 1.0)
+        far, steep = mx.maximum(_length(x, y), 1.0), _length(dx, dy)
         dx, dy = dx / steep, dy / steep
-        nx, ny = (x * dx + y * dy) / far, (y * dx - x * dy) / far
+        x, y = x / far, y / far
+        nx, ny = x * dx + y * dy, y * dx - x * dy
         if deep:  # the slope is kept as a multiple of 2^e, per unit of 2^exponent
-            unit = 2.0 ** math.ceil(math.log2(self.view.radius * math.hypot(*self.options.size) / min(self.options.size)))
+            unit = 2.0 ** math.ceil(
+                math.log2(self.view.radius * math.hypot(*self.options.size) / min(self.options.size))
+            )
             distance = far * mx.log(far) / steep * mx.power(2.0, -mx.array(orbits.last[4])) * (unit / self.view.radius)
         else:
             distance = far * mx.log(far) / steep / self.view.radius
@@ -327,3 +333,10 @@ class Shade:
         t = mx.clip(0.5 * self.options.turns * (t + 0.1), 0, None) + self.options.phase
         t = t - 2 * mx.floor(t / 2)
         return self.palette(mx.where(t > 1, 2 - t, t))
+
+
+def _length(x: mx.array, y: mx.array) -> mx.array:
+    """√(x² + y²) of numbers whose squares float32 does not hold; 10^-30 of zeros."""
+    size = mx.clip(mx.maximum(mx.abs(x), mx.abs(y)), 1e-30, 1e38)
+    x, y = x / size, y / size
+    return size * mx.sqrt(x * x + y * y + 1e-12)

@@ -8,7 +8,7 @@ import random
 
 from artkit.generate.bigplane import Place, bits_for, nucleus, period, size_of
 
-LONGEST_PERIOD = 700  # of a minibrot that is looked for
+LONGEST_PERIOD = 400  # of a minibrot that is looked for
 SPOTS: dict[str, tuple[tuple[str, float], ...]] = {  # center, log10 of the magnification
     "ship": (
         ("-1.7600,0.0330", 1.35),
@@ -39,8 +39,8 @@ def julia_constant(seed: int) -> complex:
 def wander(seed: int) -> tuple[Place, float]:
     """A minibrot and its surroundings: its nucleus in all the digits needed, and the radius to look at.
 
-    From a random point at the edge, on to a minibrot nearby, and from the Julia-like ornaments around it, which are
-    about size^3/4 wide, to a smaller one, once or more.
+    From a random point at the edge on to a minibrot nearby, and from the Julia-like ornaments around it, as large as the
+    geometric mean of where one was and the minibrot, to a smaller one, once or more.
     """
     rng = random.Random(f"wander {seed}")
     turn = rng.choice([rng.uniform(0.02, 0.12), rng.uniform(0.12, 0.48)])
@@ -56,16 +56,16 @@ def wander(seed: int) -> tuple[Place, float]:
 
 def _smaller(place: Place, radius: float, cycle: int, rng: random.Random) -> tuple[Place, float, int] | None:
     """A minibrot of a longer period within `radius`: its nucleus, the radius of what surrounds it, its period."""
-    for _ in range(60):
+    for _ in range(300):
         away = cmath.rect(radius * rng.uniform(0.25, 0.8), rng.uniform(0, 2 * math.pi))
         near = place.moved(away, bits_for(radius**3))
-        length = period(near, radius * 0.04, LONGEST_PERIOD)
+        length = period(near, radius * 0.06, LONGEST_PERIOD)
         if not length or length <= cycle:
             continue
         found = nucleus(near, length, radius * 0.1)
         if found is None:
             continue
         size = size_of(found, length)
-        if 0 < size < 0.02 * radius:
-            return found, 2.5 * size**0.75, length
+        if 0 < size < 0.003 * radius:
+            return found, 2.0 * math.sqrt(size * radius), length
     return None
