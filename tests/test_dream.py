@@ -1,5 +1,6 @@
 """DeepDream: gradients made even, pictures as Fourier coefficients, dreams that strengthen what they are told to."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +142,9 @@ def test_tiles_see_what_the_whole_sees(rng: np.random.Generator) -> None:
 
 
 def test_a_movie_goes_nearer(photo: Picture) -> None:
-    steps = dream(photo, zooms=2, iterations=1, zoom=1.2)
-    assert [step.figures.get("frame") for step in steps] == [0, 1, 2]
+    steps = dream(photo, zooms=2, iterations=2, zoom=1.2, supersample=2)
+    assert [(step.done, step.total) for step in steps] == [(1, 3), (2, 3), (3, 3)]
+    assert all(np.abs(np.array(a.image - b.image)).max() > 0.05 for a, b in itertools.pairwise(steps))
     ramp = np.repeat(np.linspace(0, 1, 101, dtype=np.float32)[None, :, None], 41, axis=0).repeat(3, axis=2)
     closer = nearer(ramp, 2.0, 0.0)
     assert closer[20, 50, 0] == pytest.approx(0.5, abs=1e-3)

@@ -68,7 +68,7 @@ class DreamOptions(NeuralOptions):
     parameters: Literal["pixels", "fourier"] = Field(
         default="pixels", description="What moves: pixels, evened out by a Laplacian pyramid, or Fourier coefficients"
     )
-    zooms: int = Field(default=0, ge=0, le=10_000, description="Dream on into the picture so often: frames of a movie")
+    zooms: int = Field(default=0, ge=0, le=10_000, description="Dream on into the picture so often: 59 for --frames 60")
     zoom: float = Field(default=1.04, gt=1, le=2, description="How much nearer from frame to frame")
     turn: float = Field(default=0.0, ge=-45, le=45, description="Degrees that the picture turns from frame to frame")
 
@@ -76,28 +76,24 @@ class DreamOptions(NeuralOptions):
 def dream_steps(options: DreamOptions, source: Picture | None = None) -> Iterator[Step]:
     """Dream into `source`, which covers the canvas, or into soft noise; a Step an iteration.
 
-    With `zooms`, the dream goes on into what was dreamt, a little nearer each time. Step.figures: octave, score (what
-    the layers show, against the start), and "frame" in the step in which the picture of a frame is finished.
+    With `zooms`, the dream goes on into what was dreamt, a little nearer each time, and a Step is a finished frame.
+    Step.figures: octave, score (what the layers show, against the start).
 
     WrongCall for a layer or channel that does not exist, DeviceError when the picture does not fit into the memory.
     """
     check_memory(options, (FINISHED_BYTES + 60) * options.supersample**2)
     height, width = options.height * options.supersample, options.width * options.supersample
-    start = noise(options, height, width) if source is None else cover(source.pixels, height, width)
-    dreamer = Dreamer(options, start)
-    each = dreamer.octaves(height, width)
-    later = each[-2:]  # what is there already needs no small sizes any more
-    total = (len(each) + options.zooms * len(later)) * options.iterations
-    done, image = 0, start
+    image = noise(options, height, width) if source is None else cover(source.pixels, height, width)
+    dreamer, sizes = Dreamer(options, image), octaves(options, height, width)
+    total = len(sizes) * options.iterations
     for frame in range(options.zooms + 1):
-        sizes = later if frame else each
-        base = nearer(image, options.zoom, options.turn) if frame else start
-        for octave, so_far, score in dreamer.dream(base, sizes):
-            done, image = done + 1, so_far
-            figures = {"octave": octave, "score": score}
-            if octave == len(sizes) and done % options.iterations == 0:
-                figures["frame"] = frame
-            yield Step(finished(mx.array(image[None]), options), done, total, figures)
+        if frame:
+            image, sizes = nearer(image, options.zoom, options.turn), sizes[-2:]  # what is there needs no small ones
+        for done, (octave, so_far, score) in enumerate(dreamer.dream(image, sizes), 1):
+            image, last = so_far, done == len(sizes) * options.iterations
+            where = (frame + 1, options.zooms + 1) if options.zooms else (done, total)
+            if last or not options.zooms:
+                yield Step(finished(mx.array(image[None]), options), *where, {"octave": octave, "score": score})
 
 
 class Dreamer:
@@ -119,12 +115,6 @@ class Dreamer:
         taps = [name for name in self.layers if name in self.network.taps]
         seen = self.network if len(taps) == len(self.layers) else inside(self.network)
         self.tile = self._tile(bytes_per_pixel(seen, self.layers))
-
-    def octaves(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Sizes (H, W) from coarse to fine, none too small to dream in."""
-        scales = [self.options.octave_scale**-n for n in range(self.options.octaves)]
-        sizes = [(round(height * scale), round(width * scale)) for scale in scales]
-        return [size for n, size in enumerate(sizes) if n == 0 or min(size) >= SMALLEST][::-1]
 
     def dream(self, image: np.ndarray, sizes: list[tuple[int, int]]) -> Iterator[tuple[int, np.ndarray, float]]:
         """(octave, picture so far (H, W, 3), score) after every iteration."""
@@ -203,6 +193,13 @@ class Dreamer:
         """The longest edge that is seen at once."""
         edge = math.sqrt(0.5 * memory_for(self.options) / per_pixel)
         return max(TILE, min(2048, int(edge // TILE) * TILE))
+
+
+def octaves(options: DreamOptions, height: int, width: int) -> list[tuple[int, int]]:
+    """Sizes (H, W) from coarse to fine, none too small to dream in."""
+    scales = [options.octave_scale**-n for n in range(options.octaves)]
+    sizes = [(round(height * scale), round(width * scale)) for scale in scales]
+    return [size for n, size in enumerate(sizes) if n == 0 or min(size) >= SMALLEST][::-1]
 
 
 def channels_of(network: FeatureNetwork, name: str, channels: tuple[int, ...]) -> Layer:

@@ -56,8 +56,12 @@ class NeuralOptions(CanvasOptions):
 
 
 def finished(image: mx.array, options: NeuralOptions) -> mx.array:
-    """The picture to hand out: (1, H·f, W·f, 3) averaged down by the supersampling f, in the palette."""
-    pixels = mx.clip(average_down(image[0], options.supersample), 0, 1)
+    """A picture (1, h, w, 3) to hand out: in the canvas's size, averaged down where supersampled, in the palette."""
+    f = options.supersample
+    if image.shape[1:3] == (options.height * f, options.width * f):
+        pixels = mx.clip(average_down(image[0], f), 0, 1)
+    else:
+        pixels = mx.array(np.clip(resize(np.array(image[0]), options.height, options.width), 0, 1))
     if options.palette != OWN:
         colors = Palette.of(options.palette)
         order = np.argsort(to_oklab(colors.colors)[:, 0])

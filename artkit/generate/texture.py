@@ -73,7 +73,7 @@ def texture_steps(options: TextureOptions, source: Picture | None = None) -> Ite
             x, loss = optimizer.step(x, objective)
             losses.append(loss)
             figures = {"size": max(height, width), "iteration": iteration, "loss": loss}
-            yield Step(mx.clip(x, 0, 1), done + iteration * work, total, figures)
+            yield Step(finished(x, options), done + iteration * work, total, figures)
             if optimizer.stalled or _settled(losses):
                 break
         done += count * work

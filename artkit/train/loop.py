@@ -60,10 +60,12 @@ def train_steps(
     *,
     subject: str = "",
     resume: Path | None = None,
+    even: bool = False,
 ) -> Generator[Progress]:
     """Minimize `loss` over `weights`; yields after every step.
 
     subject: what is trained on, for the state to tell one training from another.
+    even: every tensor's gradient counts the same at every step, however long it is.
 
     loss(weights, batch) -> (scalar, figures). item(step, number) -> the arrays of one item; those of a batch are
     stacked, and several ranks of `mlx.launch` share them. resume: a file that `Progress.save` wrote.
@@ -95,6 +97,7 @@ def train_steps(
                     slope, figures = tree_map(
                         lambda a: mx.distributed.all_sum(a) / world.size(), (slope, dict(figures))
                     )
+                slope = {name: unit(g) for name, g in slope.items()} if even else slope
                 before, spent = state.weights, clock
                 state = state.moved(slope, _rate(state.step, done, options), options.averaging)
                 clock = _of_first(time.monotonic() - start, world)
@@ -107,6 +110,12 @@ def train_steps(
         finally:
             for job in upcoming:
                 job.cancel()
+
+
+def unit(gradient: mx.array) -> mx.array:
+    """A gradient of length 1 in the same direction; none where it is not finite."""
+    length = mx.sqrt(mx.square(gradient).sum())
+    return mx.where(mx.isfinite(length), gradient / (length + 1e-8), 0)
 
 
 def _of_first(number: float, world: mx.distributed.Group) -> mx.array:

@@ -1,0 +1,102 @@
+"""Texture neural cellular automata: cells that see their neighbors, and one small network that all of them run.
+
+Niklasson, Mordvintsev, Randazzo and Levin 2021, "Self-Organising Textures". A cell has 12 numbers, of which the first
+three are its color. It sees them, how they change across and down (Sobel), and how they differ from those around it
+(Laplacian); two layers make of these what is added to it. At every step a random half of the cells does so, and nothing
+else holds the picture together: it grows at any size, and heals where it is hurt. The grid is a torus.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
+import mlx.core as mx
+
+from artkit.contract import WeightsError
+
+CHANNELS, HIDDEN, FILTERS = 12, 96, 4
+RATE = 0.5  # share of the cells that change in a step
+SHAPES: dict[str, tuple[int, ...]] = {
+    "hidden.weight": (FILTERS * CHANNELS, HIDDEN),
+    "hidden.bias": (HIDDEN,),
+    "change.weight": (HIDDEN, CHANNELS),
+}  # 5,856 numbers
+
+
+def fresh(key: mx.array) -> dict[str, mx.array]:
+    """Weights to begin a training with; the last layer is zero, so that nothing changes yet."""
+    spread = 1 / math.sqrt(FILTERS * CHANNELS)
+    first, second = mx.random.split(key)
+    return {
+        "hidden.weight": mx.random.uniform(-spread, spread, SHAPES["hidden.weight"], key=first),
+        "hidden.bias": mx.random.uniform(-spread, spread, SHAPES["hidden.bias"], key=second),  # cells begin at zero
+        "change.weight": mx.zeros(SHAPES["change.weight"]),
+    }
+
+
+def seed(batch: int, height: int, width: int) -> mx.array:
+    """What everything grows from: cells that are all zero, (B, H, W, 12). Which of them change first is chance."""
+    return mx.zeros((batch, height, width, CHANNELS))
+
+
+def picture(cells: mx.array) -> mx.array:
+    """(B, H, W, 12) -> (B, H, W, 3), sRGB 0..1 where the automaton is well trained."""
+    return cells[..., :3] + 0.5
+
+
+def perceive(padded: mx.array, turn: mx.array | None = None) -> mx.array:
+    """(B, H + 2, W + 2, 12) -> (B, H, W, 48): the inner cells themselves, Sobel x, Sobel y and Laplacian.
+
+    turn: angle by which a cell's neighborhood is seen turned, radians, (H, W) or a scalar; the Laplacian has none.
+    """
+    cells = padded[:, 1:-1, 1:-1]
+    upper, middle, lower = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
+    smooth, fall = upper + 2 * middle + lower, lower - upper
+    across = smooth[:, :, 2:] - smooth[:, :, :-2]
+    down = fall[:, :, :-2] + 2 * fall[:, :, 1:-1] + fall[:, :, 2:]
+    around = smooth[:, :, :-2] + 2 * smooth[:, :, 1:-1] + smooth[:, :, 2:] - 16 * cells
+    if turn is not None:
+        c, s = mx.cos(turn)[..., None], mx.sin(turn)[..., None]
+        across, down = c * across + s * down, c * down - s * across
+    return mx.concatenate([cells, across, down, around], axis=-1)
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """The rule that all cells follow. weights: as in `SHAPES`, float32."""
+
+    weights: Mapping[str, mx.array]
+
+    @classmethod
+    def of(cls, weights: Mapping[str, mx.array], origin: object = "these weights") -> Automaton:
+        """WeightsError when they are of something else."""
+        if {name: tensor.shape for name, tensor in weights.items()} != SHAPES:
+            raise WeightsError(f"{origin}: not an automaton; artkit train automata PICTURE --name NAME makes one")
+        return cls({name: weights[name].astype(mx.float32) for name in SHAPES})
+
+    def change(self, padded: mx.array, turn: mx.array | None = None) -> mx.array:
+        """What would be added to every inner cell: (B, H + 2, W + 2, 12) -> (B, H, W, 12)."""
+        seen = perceive(padded, turn)
+        hidden = mx.maximum(seen @ self.weights["hidden.weight"] + self.weights["hidden.bias"], 0)
+        return hidden @ self.weights["change.weight"]
+
+    def step(self, cells: mx.array, key: mx.array, turn: mx.array | None = None, rate: float = RATE) -> mx.array:
+        """One step of all cells, (B, H, W, 12) -> (B, H, W, 12), of which a share `rate` changes."""
+        live = mx.random.bernoulli(rate, (*cells.shape[:3], 1), key=key)
+        return cells + self.change(wrapped(cells), turn) * live
+
+    def run(self, cells: mx.array, key: mx.array, steps: int) -> mx.array:
+        """So many steps, lazily: what a training goes back through."""
+        for step_key in mx.random.split(key, steps):
+            cells = self.step(cells, step_key)
+        return cells
+
+
+def wrapped(cells: mx.array) -> mx.array:
+    """(B, H, W, C) -> (B, H + 2, W + 2, C), a torus cut open."""
+    cells = mx.concatenate([cells[:, -1:], cells, cells[:, :1]], axis=1)
+    return mx.concatenate([cells[:, :, -1:], cells, cells[:, :, :1]], axis=2)
