@@ -32,7 +32,8 @@ def is_drawing(path: str | os.PathLike[str]) -> bool:
 
 def read_head(path: str | os.PathLike[str]) -> Head:
     """The head of an SVG file; PictureError when there is none to be had."""
-    text = paths.read(Path(path).expanduser(), drawing=True)[:HEAD].decode("utf-8", "replace")
+    path = Path(path).expanduser()
+    text = paths.read(path, drawing=True)[:HEAD].decode("utf-8", "replace")
     size, recipe = _SIZE.search(text), _RECIPE.search(text)
     if size is None:
         raise PictureError(f"{paths.shown(path)} is no SVG drawing with a width and a height")
