@@ -78,7 +78,7 @@ def _piece(
 
 # fmt: off
 PIECES: dict[str, Piece] = {piece.name: piece for piece in (
-    _piece("flow", "FlowOptions", "Strokes of paint that drift with a field, or follow a picture", source=True, lines=True, loops=True),
+    _piece("flow", "FlowOptions", "Strokes that drift with a field or a picture", source=True, lines=True, loops=True),
     _piece("noise", "NoiseOptions", "Marbled, cellular or ridged noise, warped by itself", loops=True),
     _piece("reaction", "ReactionOptions", "Corals, mazes and cells that grow by reaction and diffusion", source=True),
     _piece("harmonograph", "HarmonographOptions", "Swinging pendulums draw", lines=True, loops=True),

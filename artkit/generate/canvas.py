@@ -156,6 +156,13 @@ def check_memory(options: CanvasOptions, bytes_per_pixel: float) -> None:
     )
 
 
+def band_streams() -> list[mx.Stream]:
+    """Where bands of a picture are worked on side by side: MLX runs a stream of the CPU on one core."""
+    if device.uses_gpu():
+        return [mx.default_stream(mx.gpu)]
+    return [mx.new_stream(mx.cpu) for _ in range(device.CPU_STREAMS)]
+
+
 FINISHED_BYTES = 40  # a pixel: the float32 picture in MLX and in NumPy, its clipped copy, 8 bits on the way to the file
 BAND_PIXELS = 2**20  # drawn at a time
 
@@ -173,11 +180,7 @@ def shaded(
     width, height = options.width * factor, options.height * factor
     rows = max(1, BAND_PIXELS // (4 if not device.uses_gpu() else 1) // width // factor) * factor
     bands = [(top, min(top + rows, height)) for top in range(0, height, rows)]
-    streams = (
-        [mx.new_stream(mx.cpu) for _ in range(device.CPU_STREAMS)]
-        if not device.uses_gpu()
-        else [mx.default_stream(mx.gpu)]
-    )
+    streams = band_streams()
     picture = np.zeros((options.height, options.width, 3), np.float32)
     shown = max(1, len(bands) // 12)  # pictures on the way
     for first in range(0, len(bands), len(streams)):

@@ -20,8 +20,8 @@ from artkit.contract import Step
 from artkit.generate.canvas import FINISHED_BYTES, CanvasOptions, check_memory, shaded
 from artkit.generate.grayscott import STRIDE, GrayScott
 from artkit.generate.palettes import Palette
-from artkit.generate.sampling import resampled, spline_weights
-from artkit.image import Picture, resize
+from artkit.generate.sampling import covering, resampled, spline_weights
+from artkit.image import Picture
 
 # feed, kill, and the steps it takes to fill the canvas; names after K. Sims' and R. Munafo's maps of the (F, k) plane
 PRESETS = {
@@ -83,13 +83,13 @@ def reaction_steps(options: ReactionOptions, source: Picture | None = None) -> I
 
 
 def rates(options: ReactionOptions, source: Picture | None) -> tuple[float | mx.array, float | mx.array]:
-    """Feed and kill, numbers or maps (h, w): in the light parts of a picture the pattern thins out, in dark ones not."""
+    """Feed and kill, numbers or maps (h, w): the light parts of a picture thin the pattern out."""
     feed, kill, _ = PRESETS[options.preset]
     feed = feed if options.feed is None else options.feed
     kill = kill if options.kill is None else options.kill
     if source is None:
         return feed, kill
-    light = mx.array(_cover(source, *_cells(options)) @ np.array([0.299, 0.587, 0.114], np.float32)) - 0.5
+    light = mx.array(covering(source, *_cells(options)) @ np.array([0.299, 0.587, 0.114], np.float32)) - 0.5
     return feed - 0.012 * options.follow * light, kill + 0.006 * options.follow * light
 
 
@@ -129,14 +129,6 @@ def _cells(options: ReactionOptions) -> tuple[int, int]:
     """Rows and columns of the reaction's grid."""
     shorter = min(options.size)
     return round(options.height * options.detail / shorter), round(options.width * options.detail / shorter)
-
-
-def _cover(source: Picture, height: int, width: int) -> np.ndarray:
-    """The picture cut to the proportions of the grid and resized: (h, w, 3)."""
-    scale = max(height / source.height, width / source.width)
-    tall, wide = min(source.height, round(height / scale)), min(source.width, round(width / scale))
-    top, left = (source.height - tall) // 2, (source.width - wide) // 2
-    return np.clip(resize(source.pixels[top : top + tall, left : left + wide], height, width), 0, 1)
 
 
 def _picture(v: mx.array, came: mx.array, options: ReactionOptions) -> mx.array:

@@ -1,7 +1,8 @@
-"""A coarse field seen on a canvas of any size: cubic B-splines, smooth to the second derivative.
+"""Fields between their samples: a coarse field on a large canvas, a picture along a line.
 
-Lights and contours show every crease of bicubic (Catmull-Rom) interpolation; a B-spline has none, at the price of a
-little blur. Rows and columns separate, so that a resampling is two matrix products.
+Coarse fields are seen through cubic B-splines, smooth to the second derivative: lights and contours show every crease
+of bicubic (Catmull-Rom) interpolation, and a B-spline has none, at the price of a little blur. Rows and columns
+separate, so that such a resampling is two matrix products.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import artkit.device  # noqa: F401
 
 import mlx.core as mx
 import numpy as np
+
+from artkit.image import Picture, resize
 
 
 def spline_weights(positions: np.ndarray, count: int, *, wrap: bool = False) -> mx.array:
@@ -31,3 +34,23 @@ def spline_weights(positions: np.ndarray, count: int, *, wrap: bool = False) -> 
 def resampled(field: mx.array, rows: mx.array, columns: mx.array) -> mx.array:
     """(h, w), weights (H, h) and (W, w) -> (H, W)."""
     return (rows @ field) @ columns.T
+
+
+def bilinear(field: mx.array, columns: mx.array, rows: mx.array) -> mx.array:
+    """A field (h, w, C) at places (N,), (N,), in its own pixels, the edge continued -> (N, C)."""
+    height, width = field.shape[:2]
+    x, y = mx.clip(columns - 0.5, 0, width - 1), mx.clip(rows - 0.5, 0, height - 1)
+    left, top = mx.minimum(mx.floor(x), max(width - 2, 0)), mx.minimum(mx.floor(y), max(height - 2, 0))
+    fx, fy = (x - left)[:, None], (y - top)[:, None]
+    i, j = left.astype(mx.int32), top.astype(mx.int32)
+    right, below = mx.minimum(i + 1, width - 1), mx.minimum(j + 1, height - 1)
+    upper = field[j, i] * (1 - fx) + field[j, right] * fx
+    return upper * (1 - fy) + (field[below, i] * (1 - fx) + field[below, right] * fx) * fy
+
+
+def covering(picture: Picture, height: int, width: int) -> np.ndarray:
+    """The middle of a picture in the proportions of a canvas, resized to it: (h, w, 3)."""
+    scale = max(height / picture.height, width / picture.width)
+    tall, wide = min(picture.height, round(height / scale)), min(picture.width, round(width / scale))
+    top, left = (picture.height - tall) // 2, (picture.width - wide) // 2
+    return np.clip(resize(picture.pixels[top : top + tall, left : left + wide], height, width), 0, 1)
