@@ -94,9 +94,11 @@ def live(
     from artkit.interfaces.live_session import Session
     from artkit.live.restyler import Look, Restyler, check
     from artkit.live.sources import open_source
+    from artkit.stylize import gallery
     from artkit.video.media import check_film
 
-    check(Look(styles, options))
+    looks = [style if gallery.is_named(style) else gallery.find(style) for style in styles]
+    check(Look(tuple(looks), options))
     if output:
         check_film(output, options.fps, overwrite)
     with ExitStack() as held:
@@ -109,7 +111,7 @@ def live(
             options = options.model_copy(update={"size": LARGEST})
         if output:
             sinks.append(held.enter_context(_recorder(output, opened, every, options, overwrite)))
-        session = Session(opened, Restyler(styles, options), sinks, every=every, count=count)
+        session = Session(opened, Restyler(looks, options), sinks, every=every, count=count)
         session.run(window=not no_window)
     told = session.told()
     if output:

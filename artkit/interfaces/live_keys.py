@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from artkit.live.restyler import Restyler
 from artkit.stylize import gallery
@@ -92,21 +93,24 @@ class Keyboard:
     @property
     def title(self) -> str:
         """The styles that are drawn: "starry", "starry 50 %, wave 50 %"."""
-        styles, weights = self._styles, self.restyler.wanted.options.style_weight
+        weights = self.restyler.wanted.options.style_weight
+        styles = [style if isinstance(style, str) else style.stem for style in self._styles]
         if len(styles) == 1:
             return styles[0]
         shares = weights or (1.0,) * len(styles)
         return ", ".join(f"{s} {100 * w / sum(shares):.0f} %" for s, w in zip(styles, shares, strict=True))
 
     @property
-    def _styles(self) -> tuple[str, ...]:
+    def _styles(self) -> tuple[str | Path, ...]:
         return self.restyler.wanted.styles
 
     def _change(self, **options: float) -> None:
         self.restyler.change(None, **options)
 
-    def _after(self, name: str, step: int) -> str:
-        at = self.names.index(name) if name in self.names else -step
+    def _after(self, name: str | Path, step: int) -> str | Path:
+        if not self.names:
+            return name
+        at = self.names.index(name) if isinstance(name, str) and name in self.names else -step
         return self.names[(at + step) % len(self.names)]
 
     def _style(self, step: int) -> None:
@@ -118,7 +122,7 @@ class Keyboard:
         name = self._after(others[0] if others else first, 1)
         self._look((first, self._after(name, 1) if name == first else name))
 
-    def _look(self, styles: Sequence[str]) -> None:
+    def _look(self, styles: Sequence[str | Path]) -> None:
         styles = styles[:2]
         weights = (1 - self._share, self._share) if len(styles) == 2 else ()
         self.restyler.change(styles, style_weight=weights)
@@ -139,4 +143,4 @@ class Keyboard:
     def _usual(self, name: str) -> float:
         """What the first style is used with unless told."""
         first = self._styles[0]
-        return float(getattr(gallery.get(first).manifest, name)) if gallery.is_named(first) else 1.0
+        return float(getattr(gallery.get(first).manifest, name)) if isinstance(first, str) else 1.0

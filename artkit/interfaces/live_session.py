@@ -83,7 +83,7 @@ class Session:
                 return
 
     def _in_window(self) -> None:
-        keyboard = Keyboard(self._restyler, gallery.names() or self._restyler.wanted.styles)
+        keyboard = Keyboard(self._restyler, gallery.names())
         with LiveWindow(keyboard) as window, ExitStack() as recording:
             by_key: Recorder | None = None
             for drawn in self._pipeline.pictures(TICK):

@@ -8,7 +8,7 @@ from collections import deque
 # Longest edges, pixels. Few, because a GPU takes its time with every size that it has not seen before.
 SIZES = (192, 224, 256, 288, 320, 352, 384, 432, 480, 544, 608, 672, 768, 896, 1024, 1280, 1536, 1920)
 LOOK = 5  # frames that are timed before the size changes
-ROOM = 0.8  # of the time a frame may take, what a larger size must be expected to stay below
+ROOM = 0.85  # of the time a frame may take, what a larger size must be expected to stay below
 PATIENCE = 60  # frames until a size that was too slow is tried again, at first
 MOST_PATIENCE = 20 * PATIENCE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import artkit.device
@@ -32,9 +33,9 @@ FULL_SIZE = 400  # longest edge below which the full network is not worth its ti
 
 @dataclass(frozen=True)
 class Look:
-    """What is wanted of the pictures: styles (names, or picture files) and everything else."""
+    """What is wanted of the pictures. styles: names of the gallery, or paths of pictures to paint after."""
 
-    styles: tuple[str, ...]
+    styles: tuple[str | Path, ...]
     options: LiveOptions = DEFAULTS
 
 
@@ -47,7 +48,7 @@ class Restyler:
 
     def __init__(
         self,
-        styles: Sequence[str],
+        styles: Sequence[str | Path],
         options: LiveOptions = DEFAULTS,
         *,
         sharers: Callable[[], int] = lambda: 1,
@@ -72,7 +73,7 @@ class Restyler:
         """The network that draws, "full" or "light"."""
         return self._plan
 
-    def change(self, styles: Sequence[str] | None = None, **options: Any) -> None:
+    def change(self, styles: Sequence[str | Path] | None = None, **options: Any) -> None:
         """Ask for another look from the next frame on. WrongCall: a value that cannot be."""
         look = self.wanted
         values = {**look.options.model_dump(), **options}
@@ -192,10 +193,14 @@ class Restyler:
 
 def check(look: Look) -> None:
     """What can be wrong with the styles, known without reading a network: UnknownStyle, WrongCall."""
-    named = [gallery.is_named(style) for style in look.styles]
-    files = [gallery.find(style) for style, known in zip(look.styles, named, strict=True) if not known]
-    if files and any(named):
-        raise WrongCall(f'"{files[0]}" is a picture and cannot be mixed with named styles')
+    if not look.styles:
+        raise WrongCall("no style given; artkit styles lists them")
+    names = [style for style in look.styles if isinstance(style, str)]
+    files = [style for style in look.styles if isinstance(style, Path)]
+    for name in names:
+        gallery.get(name)
+    if files and names:
+        raise WrongCall(f'"{names[0]}" is a named style and "{files[0]}" a picture; they cannot be mixed')
     if files and look.options.plan == "light":
         raise WrongCall("the light network draws named styles only; leave --light out to paint after a picture")
     shares = look.options.style_weight
@@ -210,14 +215,14 @@ def brush_for(look: Look, plan: PlanName) -> Brush:
     """
     check(look)
     told = look.options.model_dump(include={"style_weight", "strength", "stroke", "texture"})
-    if all(map(gallery.is_named, look.styles)):
-        return Brush.of(look.styles, RestyleOptions(plan=plan, size=PLAIN_SIZE, **told))
-    pictures = [load(gallery.find(style)) for style in look.styles]
-    return Brush.after(pictures, RestyleOptions(size=PLAIN_SIZE, **told))
+    if isinstance(look.styles[0], Path):
+        pictures = [load(style) for style in look.styles]
+        return Brush.after(pictures, RestyleOptions(size=PLAIN_SIZE, **told))
+    return Brush.of([str(style) for style in look.styles], RestyleOptions(plan=plan, size=PLAIN_SIZE, **told))
 
 
 def _has_light(look: Look) -> bool:
-    return all(gallery.is_named(style) and "light" in gallery.get(style).manifest.networks for style in look.styles)
+    return all(isinstance(style, str) and "light" in gallery.get(style).manifest.networks for style in look.styles)
 
 
 def _pace(plan: PlanName, options: LiveOptions) -> Pace:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 FLOW_EDGE = 240  # longest edge at which motion is looked for, pixels
+FLOW_LEAST = 32  # shortest edge for it: with less, OpenCV's DIS reads beyond its memory, and the process ends
 STILL = 0.35  # motion below which nothing is moved, pixels: moving by parts of pixels would blur, frame after frame
 NEAR = 0.02  # of the longest edge: how far around a change the network may draw differently
 CUT = 40.0  # median change of brightness, of 255, that no motion explains: another scene
@@ -56,7 +57,7 @@ class Smoother:
         """The last frame with everything where it is now."""
         height, width = gray.shape
         scale = min(1.0, FLOW_EDGE / max(height, width))
-        small = (max(16, round(width * scale)), max(16, round(height * scale)))
+        small = (max(FLOW_LEAST, round(width * scale)), max(FLOW_LEAST, round(height * scale)))
         pair = [cv2.resize(each, small, interpolation=cv2.INTER_AREA) for each in (gray, last.gray)]
         flow = self._flow.calc(pair[0], pair[1], None)  # type: ignore[call-overload]
         flow *= np.array([width / small[0], height / small[1]], np.float32)

@@ -65,6 +65,8 @@ def open_source(text: str, *, longest: int = 640, fps: float = 30.0, hold: float
     beginning again when a video or folder ends. DeviceError: no such camera, or it may not be used; PictureError: a
     file or address that cannot be read. Errors of a source that breaks off come while iterating.
     """
+    if not text:
+        raise WrongCall("--source is empty; give the number of a camera, a file, a folder or an address")
     if text.isdecimal():
         return _camera(int(text), longest, fps)
     path = Path(text).expanduser()
@@ -73,8 +75,6 @@ def open_source(text: str, *, longest: int = 640, fps: float = 30.0, hold: float
     if is_address(text):
         clip = read_frames(text)
         return Source(clip.fps, True, iter(clip), clip.close)
-    if not text:
-        raise WrongCall("--source is empty; give the number of a camera, a file, a folder or an address")
     return _video(path, loop)
 
 
