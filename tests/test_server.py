@@ -25,11 +25,12 @@ from starlette.testclient import TestClient
 import artkit
 from artkit import catalog
 from artkit.image import load_recipe
-from artkit.interfaces import server_folder, server_guard, server_page
+from artkit.interfaces import cli, server_folder, server_guard, server_page, strangers
 from artkit.interfaces.engine import Engine
 from artkit.interfaces.server import api
 from artkit.interfaces.server_options import ServeOptions
 from artkit.stylize import gallery, predicting
+from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from tests.picture_files import png_header
 from tests.server_parts import PIECES, SECONDS, Waiting, connected, head, photo, running
 
@@ -210,7 +211,7 @@ def test_health_and_description(studio: TestClient) -> None:
         ("starry", {"size": 8}, 422, "size 8: "),
         ("starry", {"size": 5000}, 422, "up to 4096 pixels"),
         ("starry", {"fast": True}, 422, "fast already"),
-        ("starry", {"max_memory": "1TB"}, 422, "where the server is started"),
+        ("starry", {"max_memory": "1TB"}, 422, "whoever runs the server"),
         ("starry", {"size": None}, 422, "size None"),
         ("starry", {"format": "exe"}, 422, "format"),
         ("starry", {"bits": 16, "format": "jpeg"}, 422, "no 16 bits"),
@@ -279,6 +280,7 @@ def test_no_file_of_the_machine_can_be_named(
             stylize(studio, PHOTO, size=64, iterations=1, init=asked),
             stylize(studio, PHOTO, size=64, iterations=1, network=asked),
             studio.post("/api/generate/noise", json={"size": "16", "palette": asked}),
+            studio.post("/api/generate/dream", json={"size": "16", "guide": asked}),
             studio.get(f"/api/styles/{asked}/preview"),
             studio.get(f"/api/styles/{asked.replace('/', '%2F')}/preview"),
         ]
@@ -289,6 +291,26 @@ def test_no_file_of_the_machine_can_be_named(
         (tmp_path / place).write_bytes(PHOTO)
     assert refusals() == missing
     assert {status for status, _ in missing} <= {404, 422}
+
+
+def test_every_option_that_is_text_is_known_to_be_no_file_or_is_guarded() -> None:
+    """A new one has to be looked at: may its value be a file? Then strangers.py has to know of it."""
+    plain = {"network", "axiom", "rules", "ratio", "center", "constant", "parameters", "law"}
+    models = [OptimizeOptions, RestyleOptions, *(piece.options for piece in catalog.PIECES.values())]
+    for model in models:
+        texts = {name for name, field in model.model_fields.items() if field.annotation is str}
+        assert texts <= plain | strangers.FILES.keys(), model
+        for name in plain & texts:
+            assert "file" not in str(model.model_fields[name].description)
+
+
+def test_a_piece_can_be_made_again_from_its_recipe(studio: TestClient, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.png", tmp_path / "second.png"
+    first.write_bytes(studio.post("/api/generate/noise", json={"size": "32x24", "seed": 5}).content)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["again", str(first), "-o", str(second), "--quiet"])
+    assert not ended.value.code
+    np.testing.assert_array_equal(np.asarray(Image.open(second)), np.asarray(Image.open(first)))
 
 
 def test_what_is_not_there_and_what_does_not_go(studio: TestClient) -> None:

@@ -22,7 +22,7 @@ from starlette.routing import Match
 from artkit import catalog
 from artkit._version import __version__
 from artkit.contract import WrongCall
-from artkit.interfaces import server_docs, server_errors, server_page
+from artkit.interfaces import live_socket, server_docs, server_errors, server_page
 from artkit.interfaces.engine import Busy, Engine
 from artkit.interfaces.server_answers import answered
 from artkit.interfaces.server_errors import Malformed, NotHere
@@ -37,16 +37,20 @@ Name = Annotated[str, PathPart(max_length=64)]
 
 
 def build(settings: ServeOptions, engine: Engine) -> FastAPI:
-    """The whole server. It closes the engine when it ends."""
+    """The whole server: the page at /, the rest as in `api`."""
     folder = private_folder()
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)  # before Gradio is imported
+    import gradio
+
+    from artkit.interfaces.ui import look, page
+
     app = api(settings, engine, folder)
-    return app
+    limit = settings.max_upload
+    return gradio.mount_gradio_app(app, page(engine, folder), "/", max_file_size=limit, show_error=True, **look())
 
 
 def api(settings: ServeOptions, engine: Engine, folder: Path) -> FastAPI:
-    """The HTTP API and its description, without the page. folder: removed when the server ends."""
+    """The HTTP API, the live socket and /docs. When it ends it closes the engine and removes the folder."""
 
     @contextlib.asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -54,9 +58,8 @@ def api(settings: ServeOptions, engine: Engine, folder: Path) -> FastAPI:
             yield
             await asyncio.to_thread(engine.close)
 
-    app = FastAPI(
-        title="artkit", version=__version__, description=server_docs.ABOUT, docs_url=None, redoc_url=None, lifespan=life
-    )
+    about = server_docs.about(live_socket.__doc__ or "")
+    app = FastAPI(title="artkit", version=__version__, description=about, docs_url=None, redoc_url=None, lifespan=life)
     app.add_middleware(Limits, largest=settings.max_upload)
     app.add_middleware(Gate, auth=settings.auth)
     server_errors.install(app)
@@ -144,6 +147,8 @@ def api(settings: ServeOptions, engine: Engine, folder: Path) -> FastAPI:
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request) -> HTMLResponse:
         return HTMLResponse(server_page.page(app.openapi(), str(request.base_url).rstrip("/")))
+
+    app.include_router(live_socket.router(engine))
 
     @app.api_route("/api/{rest:path}", methods=_ANY, include_in_schema=False)
     def nothing(request: Request) -> Response:

@@ -19,6 +19,12 @@ that `Accept` or the option `format` asks for (PNG otherwise), with its recipe i
 `text/event-stream` gets the steps as they come, with previews. Pictures are made one after the other, in turns between
 clients; who goes away is forgotten. Every error is `{"error": "one sentence"}`."""
 
+
+def about(live: str) -> str:
+    """The description of the whole. live: what the live socket says of itself."""
+    return f"{ABOUT}\n\n## The live socket\n\n{live.strip()}"
+
+
 _BINARY = {"type": "string", "format": "binary"}
 _ERROR = {
     "type": "object",

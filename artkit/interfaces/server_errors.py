@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from artkit.contract import ArtkitError, UnknownStyle
 from artkit.interfaces.engine import Busy, Closed
+from artkit.limits import out_of_memory
 
 RETRY_AFTER = 30  # seconds
 LONGEST = 400  # characters of a sentence: what a client sent may be quoted in it
@@ -42,9 +43,7 @@ def explained(error: Exception) -> tuple[int, str]:
         case RequestValidationError():
             first = error.errors()[0]
             return 422, _sentence(f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
-        case MemoryError():
-            return 413, "not enough memory for that; ask for a smaller size"
-        case RuntimeError() if "allocat" in str(error).lower():
+        case _ if out_of_memory(error):
             return 413, "not enough memory for that; ask for a smaller size"
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return 503, "the disk of the server is full; try again later"

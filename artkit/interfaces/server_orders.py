@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, BinaryIO, TypeVar
 
@@ -19,11 +18,14 @@ from artkit.catalog import Piece
 from artkit.contract import Options, PictureError, Recipe, Source, Step, WrongCall
 from artkit.formats.writing import check_limits
 from artkit.image import Picture, load
+from artkit.interfaces.generating import Plan
 from artkit.interfaces.jobs import Choice, Job, open_job
+from artkit.interfaces.outputs import SaveOptions
 from artkit.interfaces.server_options import AnswerOptions, ServeOptions
+from artkit.interfaces.strangers import refuse_files
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
-from artkit.stylize.prepare import STARTS, gather, gather_named
+from artkit.stylize.prepare import gather, gather_named
 
 MAX_PIXELS = 100_000_000  # of an upload
 MAX_STYLES = 8
@@ -130,11 +132,8 @@ def generated(piece: Piece, source: Upload | None, values: Mapping[str, Any], se
     if source is not None and not piece.source:
         raise WrongCall(f"{piece.name} does not follow a picture; leave the field source out")
     options = _checked(piece.options, rest, settings)
-    made = Recipe(
-        f"generate {piece.name}",
-        options.model_dump(mode="json") | _saving(answer),
-        (source.source,) if source else (),
-    )
+    origin = (replace(source.source, role="photo"),) if source else ()
+    made = Plan(piece, SaveOptions(bits=answer.bits, quality=answer.quality), origin=origin).recipe(options)
     return Order(
         lambda: (piece.run(options, source.picture if source else None), made),
         answer,
@@ -167,11 +166,10 @@ def _saving(answer: AnswerOptions) -> dict[str, Any]:
 def _checked(model: type[Model], values: Mapping[str, Any], settings: ServeOptions) -> Model:
     """The options, within what strangers may ask for and within the server's size."""
     values = dict(values)
-    for name, value in values.items():
-        if name in OWN and name in model.model_fields:
-            raise WrongCall(f"{name} is set where the server is started")
-        if name in _PLAIN:
-            _PLAIN[name](value)
+    for name in OWN:
+        if name in values and name in model.model_fields:
+            raise WrongCall(f"{name} is for whoever runs the server; leave it out")
+    refuse_files(model, values)
     usual = model.model_fields["size"].default
     if "size" not in values and _longest(usual) > settings.max_size:
         values["size"] = settings.max_size
@@ -183,22 +181,3 @@ def _checked(model: type[Model], values: Mapping[str, Any], settings: ServeOptio
 
 def _longest(size: int | tuple[int, int]) -> int:
     return size if isinstance(size, int) else max(size)
-
-
-def _plain_start(value: Any) -> None:
-    if value not in STARTS:
-        raise WrongCall(f"init: should be {', '.join(STARTS)}")
-
-
-def _plain_palette(value: Any) -> None:
-    from artkit.generate.palettes import NAMED
-
-    text = value.strip() if isinstance(value, str) else ""
-    colors = [word for word in re.split(r"[,\s]+", text) if word]
-    if text not in NAMED and not (colors and all(map(_COLOR.fullmatch, colors))):
-        raise WrongCall(f"palette: should be colors such as #102030,#fed or one of {', '.join(sorted(NAMED))}")
-
-
-_COLOR = re.compile("#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
-# Options whose values on the command line may be files: here they may not.
-_PLAIN: dict[str, Callable[[Any], None]] = {"init": _plain_start, "palette": _plain_palette}

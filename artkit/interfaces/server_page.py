@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import html
 import json
+import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,10 +24,15 @@ curl -H 'Content-Type: application/json' -d '{"size": "640x480", "seed": 7}' ADD
 
 def page(openapi: Mapping[str, Any], address: str) -> str:
     """The description as a page: plain HTML with its few rules of style in it. address: of the server."""
-    parts = [f"<h1>artkit {_text(openapi['info']['version'])}</h1>", _prose(openapi["info"]["description"])]
+    parts = [f"<h1>artkit {_text(openapi['info']['version'])}</h1>"]
+    about, *sections = openapi["info"]["description"].split("\n## ")
+    parts.append(_prose(about))
     for path, methods in openapi["paths"].items():
         for method, about in methods.items():
             parts.extend(_operation(path, method, about, address))
+    for section in sections:
+        title, _, text = section.partition("\n")
+        parts.append(f"<section><h2>{_text(title)}</h2>{_prose(text)}</section>")
     parts.append(
         '<p>The same, for programs: <a href="openapi.json">openapi.json</a>. '
         'The page for people: <a href="./">the studio</a>.</p>'
@@ -71,14 +78,24 @@ def _about(field: Mapping[str, Any]) -> str:
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:
-    cells = "".join(f"<tr><th><code>{_text(name)}</code></th><td>{_text(about)}</td></tr>" for name, about in rows)
+    cells = "".join(f"<tr><th><code>{_text(name)}</code></th><td>{_coded(about)}</td></tr>" for name, about in rows)
     return f"<table>{cells}</table>"
 
 
 def _prose(text: str) -> str:
-    """Text with `code` in it."""
+    """Paragraphs with `code` in them, or indented as code."""
+    return "".join(map(_paragraph, re.split(r"\n\s*\n", text.strip("\n"))))
+
+
+def _paragraph(text: str) -> str:
+    if text.startswith("    "):
+        return f"<pre>{_text(textwrap.dedent(text))}</pre>"
+    return f"<p>{_coded(text)}</p>"
+
+
+def _coded(text: str) -> str:
     parts = _text(text).split("`")
-    return "<p>" + "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)) + "</p>"
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _text(text: str) -> str:
@@ -103,7 +120,7 @@ h2 b { color: light-dark(#a4431f, #f0a97f); font-weight: 600; margin-right: .3re
 h3 { font-size: .95rem; margin: 1.1rem 0 .3rem; }
 section { border-top: 1px solid var(--line); padding: 1.4rem 0 .6rem; }
 code, pre { font: .88em/1.5 ui-monospace, monospace; }
-pre { background: var(--soft); padding: .8rem; overflow-x: auto; border-radius: 6px; }
+pre { background: var(--soft); padding: .8rem; border-radius: 6px; white-space: pre-wrap; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 tr { border-bottom: 1px solid var(--line); }
 th { text-align: left; font-weight: 500; padding: .25rem 1rem .25rem 0; vertical-align: top; width: 11rem; }
