@@ -43,7 +43,7 @@ def merged(lines: Sequence[np.ndarray], tolerance: float) -> list[np.ndarray]:
                 onward = lines[j] if math.dist(lines[j][0], tail) <= tolerance else lines[j][::-1]
                 parts.append(onward[1:])
                 tail = onward[-1]
-        whole = np.concatenate(parts)
+        whole = np.concatenate(parts)[::-1].copy()
         if len(parts) > 1 and math.dist(whole[0], whole[-1]) <= tolerance:
             whole[-1] = whole[0]  # a round trip is closed exactly
         joined.append(whole)
