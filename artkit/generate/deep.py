@@ -21,6 +21,7 @@ import numpy as np
 from artkit.generate.escape import Formula, Kernel, Leap, State, approach
 
 LOW = 64  # pixels that rebase below 2^-40 are kept as multiples of 2^-64
+STRIDE = 3
 SERIES_ERROR = 1e-7  # of the cubic term against the linear one
 
 
@@ -63,6 +64,11 @@ class DeepFormula:
     formula: Formula
     reference: Reference
 
+    @property
+    def stride(self) -> int:
+        """Iterations between two tests: one less than usual, since w is 2^-e times as large as z."""
+        return STRIDE
+
     def start(self, u: mx.array, v: mx.array) -> State:
         """The state after the skipped iterations."""
         reference, one = self.reference, mx.ones_like(u)
@@ -83,7 +89,7 @@ class DeepFormula:
 
         def kernel(*state: mx.array) -> State:
             state = _normalized(state, self.formula, self.reference.exponent)
-            for _ in range(self.formula.stride):
+            for _ in range(self.stride):
                 place = state[7]
                 here, following = points[place], points[mx.minimum(place + 1, last)]
                 state = _careful(self.formula, self.reference.exponent, last)(here, following, *state)
@@ -96,7 +102,7 @@ class DeepFormula:
         rebasing; the few pixels that needed it are taken again, carefully.
         """
         table = np.array(self.reference.points, np.complex64)
-        last, stride, exponent = len(table) - 1, self.formula.stride, self.reference.exponent
+        last, stride, exponent = len(table) - 1, self.stride, self.reference.exponent
         bold = _bold(self.formula, compiled)
         careful = self.kernel()
         turn = 0
@@ -184,9 +190,9 @@ def _bold(formula: Formula, compiled: bool) -> Kernel:
     """
 
     def bold(place: mx.array, *parts: mx.array) -> State:
-        points, state = parts[: 2 * formula.stride + 2], parts[2 * formula.stride + 2 :]
+        points, state = parts[: 2 * STRIDE + 2], parts[2 * STRIDE + 2 :]
         worst = mx.full((), 1e30)
-        for k in range(formula.stride):
+        for k in range(STRIDE):
             here, following = (points[2 * k], points[2 * k + 1]), (points[2 * k + 2], points[2 * k + 3])
             state, dx, dy = _onward(formula, here, following, state)
             worst = mx.minimum(worst, state[0] * state[0] + state[1] * state[1] - dx * dx - dy * dy)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import artkit.device
+import artkit.device as device
 
 import mlx.core as mx
 import numpy as np
@@ -193,7 +193,7 @@ def freeze(start: State, kernel: Kernel, stride: int, limit: int, radius: float,
         inside = state[0] * state[0] + state[1] * state[1] <= radius * radius
         return mx.where(free & ~inside, now, count), *state
 
-    step = mx.compile(forward)
+    step = mx.compile(forward) if device.uses_gpu() else forward
     count, state = mx.zeros_like(start[0]), start
     for turn, done in enumerate(range(begin + stride, limit + stride, stride), 1):
         count, *state = step(count, mx.array(float(done)), *state)

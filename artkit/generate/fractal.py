@@ -202,7 +202,8 @@ class Work:
             return cls(view, plain, plain.stride, limit, 0, angle, compiled)
         corner = view.radius * math.hypot(*options.size) / min(options.size)
         reference = Reference.of(orbit(view.middle, limit), corner)
-        return cls(view, DeepFormula(plain, reference), plain.stride, limit, reference.skipped, angle, compiled)
+        formula = DeepFormula(plain, reference)
+        return cls(view, formula, formula.stride, limit, reference.skipped, angle, compiled)
 
     def orbits(self, width: int, height: int, bands: list[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Orbits]]:
         """What becomes of the points of each band of rows of a W×H canvas, as they are done."""
@@ -305,7 +306,7 @@ class Shade:
             distance = far * mx.log(far) / steep * mx.power(2.0, -mx.array(orbits.last[4])) * (unit / self.view.radius)
         else:
             distance = far * mx.log(far) / steep / self.view.radius
-        return nx, ny, mx.where(mx.isfinite(distance), distance, 0)
+        return mx.nan_to_num(nx), mx.nan_to_num(ny), mx.where(mx.isfinite(distance), distance, 0)
 
     def _lit(self, color: mx.array, orbits: Orbits, size: tuple[int, int], factor: int) -> mx.array:
         """Lit from the upper left; threads of the set thinner than a pixel are drawn as if they had a width."""
@@ -315,9 +316,8 @@ class Shade:
         light = (toward + 1.4) / 2.4
         gloss = mx.maximum(toward, 0) ** 12
         color = color * (0.45 + 0.6 * light)[:, None] + 0.08 * gloss[:, None]
-        pixel = 2.0 / min(self.options.size)
-        edge = mx.clip(distance / (0.8 * pixel), 0, 1)[:, None]
-        edge = edge * edge * (3 - 2 * edge)
+        pixel = 2.0 / min(self.options.size) / factor
+        edge = mx.clip(2 * distance / (0.7 * pixel), 0, 1)[:, None]  # the distance is known up to a factor of 4
         return mx.clip(color * edge + mx.array(self._dark) * (1 - edge), 0, 1)
 
     def _far(self, orbits: Orbits, size: tuple[int, int]) -> mx.array:

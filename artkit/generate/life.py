@@ -50,7 +50,7 @@ LENIA: dict[str, Creature] = {
 LIFE_LIKE = {"life": "B3/S23", "maze": "B3/S12345", "coral": "B3/S45678", "daynight": "B3678/S34678"}
 SUITS = {"orbium": 500, "geminium": 160, "tissue": 200, "life": 700, "maze": 300, "coral": 260, "daynight": 260}
 SUITS |= {"cyclic": 420, "brain": 240}  # generations
-DENSITY = {"coral": 0.35, "maze": 0.03, "daynight": 0.5, "life": 0.3}  # of living cells at the beginning
+DENSITY = {"coral": 0.45, "maze": 0.45, "daynight": 0.5, "life": 0.3}  # of living cells at the beginning
 
 
 class LifeOptions(CanvasOptions):
@@ -64,7 +64,7 @@ class LifeOptions(CanvasOptions):
     generations: int = Field(default=0, ge=0, le=200_000, description="Steps in time (0: what suits the rule)")
     cell: int = Field(default=2, ge=1, le=64, description="Edge of a cell in pixels")
     states: int = Field(default=14, ge=3, le=64, description="cyclic: states that cells go through")
-    memory: float = Field(default=30.0, ge=1, le=500, description="Steps for which traces stay")
+    memory: float = Field(default=50.0, ge=1, le=500, description="Steps for which traces stay")
 
     @field_validator("law")
     @classmethod
@@ -128,7 +128,7 @@ class Lenia:
         self.cells, self.trace = self._grow(self.cells, self.trace, potential)
 
     def shown(self) -> mx.array:
-        return mx.clip(0.5 * mx.sqrt(self.trace) + 0.5 * self.cells, 0, 1)
+        return mx.clip(0.72 * mx.sqrt(self.trace) + 0.28 * self.cells, 0, 1)
 
     @property
     def arrays(self) -> Sequence[mx.array]:
@@ -144,7 +144,7 @@ def _soup(height: int, width: int, creature: Creature, seed: int) -> np.ndarray:
         for _ in range(max(1, round(0.55 * height * width / edge**2))):
             _put(cells, rng.random((edge, edge)) * rng.uniform(0.3, 1.0), rng)
         return cells
-    for _ in range(max(1, round(height * width / 90**2))):
+    for _ in range(max(1, round(height * width / 72**2))):
         _put(cells, np.rot90(ORBIUM if rng.random() < 0.5 else ORBIUM.T, rng.integers(4)), rng)
     return cells
 
@@ -188,7 +188,7 @@ class Cells:
 
     def shown(self) -> mx.array:
         alive = self.cells.astype(mx.float32)
-        old = 1 - mx.exp2(-self.age / self._memory) if hasattr(mx, "exp2") else 1 - mx.power(0.5, self.age / self._memory)
+        old = 1 - mx.power(0.5, self.age / self._memory)
         return alive * (1 - 0.45 * old) + (1 - alive) * 0.5 * self.trace
 
     @property
@@ -287,7 +287,7 @@ def _drops(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     """Some round places, (H, W) bool, from which growing laws can grow."""
     y, x = np.arange(height)[:, None], np.arange(width)[None, :]
     here = np.zeros((height, width), bool)
-    for _ in range(max(3, height * width // 30_000)):
+    for _ in range(max(3, height * width // 12_000)):
         dy, dx = np.abs(y - rng.integers(height)), np.abs(x - rng.integers(width))
         here |= np.hypot(np.minimum(dy, height - dy), np.minimum(dx, width - dx)) < rng.uniform(4, 16)
     return here

@@ -43,10 +43,10 @@ def wander(seed: int) -> tuple[Place, float]:
     geometric mean of where one was and the minibrot, to a smaller one, once or more.
     """
     rng = random.Random(f"wander {seed}")
-    turn = rng.choice([rng.uniform(0.02, 0.12), rng.uniform(0.12, 0.48)])
+    turn = rng.choice([rng.uniform(0.04, 0.15), rng.uniform(0.15, 0.3), rng.uniform(0.3, 0.48)])
     start = boundary(turn, 0.01)
     place, radius, cycle = Place.of(start.real, start.imag, 96), 0.02, 1
-    for _ in range(rng.choice([2, 2, 3, 3, 4])):
+    for _ in range(rng.choice([1, 2, 2, 2, 3])):
         found = _smaller(place, radius, cycle, rng)
         if found is None:
             break

@@ -1,0 +1,247 @@
+"""Escape counts against float64 and integers, depth by perturbation, minibrots, and the pictures of it."""
+
+import math
+
+import artkit.device  # noqa: F401
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from artkit.contract import WrongCall
+from artkit.generate.bigplane import Place, bits_for, nucleus, orbit, period, size_of
+from artkit.generate.deep import DeepFormula, Reference
+from artkit.generate.escape import Formula, Kernel, Orbits, State, follow, freeze, smooth, together
+from artkit.generate.fractal import FractalOptions, fractal_steps
+from artkit.generate.places import wander
+
+LIMIT = 240
+
+
+def plane(size: int = 40) -> np.ndarray:
+    """Points around the Mandelbrot set, (size²,) complex, exact in float32."""
+    axis = np.linspace(-1.5, 1.5, size, dtype=np.float32).astype(complex)
+    return (axis[None, :] - 0.5 + 1j * axis[:, None]).ravel().astype(np.complex64).astype(complex)
+
+
+def counted(c: np.ndarray, z: np.ndarray, formula: Formula, limit: int = LIMIT) -> tuple[np.ndarray, np.ndarray]:
+    """The smooth count in float64, one iteration at a time, 0 inside; and the distance |z| log|z| / |z'|."""
+    slope = np.full(c.shape, 1.0 if formula.name == "julia" else 0.0, complex)
+    count, distance, free = np.zeros(c.shape), np.zeros(c.shape), np.ones(c.shape, bool)
+    for n in range(1, limit + 1):
+        if formula.name == "ship":
+            z = np.abs(z.real) + 1j * np.abs(z.imag)
+        slope[free] = formula.power * z[free] ** (formula.power - 1) * slope[free] + (formula.name != "julia")
+        z[free] = z[free] ** formula.power + c[free]
+        out = free & (np.abs(z) > formula.radius)
+        size = np.abs(z[out])
+        count[out] = n - np.log(np.log(size) / math.log(formula.radius)) / math.log(formula.power)
+        distance[out] = size * np.log(size) / np.abs(slope[out])
+        free &= ~out
+    return count, distance
+
+
+def run(start: State, kernel: Kernel, formula: Formula, limit: int = LIMIT) -> Orbits:
+    def leap(state: State):
+        yield
+        return kernel(*state)
+
+    [(_, orbits)] = together([follow(start, leap, formula.stride, limit, formula.radius)], 1)
+    return orbits
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        Formula("mandelbrot", 2, slope=True),
+        Formula("mandelbrot", 3, slope=True),
+        Formula("mandelbrot", 8),
+        Formula("julia", 2, slope=True),
+        Formula("ship", 2),
+    ],
+)
+def test_counts_are_those_of_float64(formula: Formula) -> None:
+    points = plane()
+    constant = -0.4 + 0.6j
+    julia = formula.name == "julia"
+    c, z = (np.full(points.shape, constant), points.copy()) if julia else (points, np.zeros_like(points))
+    wanted, far = counted(c, z, formula)
+    start = formula.start(mx.array(points.real), mx.array(points.imag), constant)
+    orbits = run(start, formula.kernel(False), formula)
+    got = smooth(orbits, formula)
+    early = (wanted > 0) & (wanted < 15)
+    assert early.sum() > 500
+    np.testing.assert_allclose(got[early], wanted[early], atol=6e-3)
+    assert ((got > 0) == (wanted > 0)).mean() > 0.99
+    if formula.slope:
+        x, y, dx, dy = (orbits.last[k].astype(float) for k in (0, 1, 4, 5))
+        size = np.hypot(x, y)
+        distance = size * np.log(np.maximum(size, 1)) / np.maximum(np.hypot(dx, dy), 1e-30)
+        np.testing.assert_allclose(distance[early], far[early], rtol=2e-2)
+
+
+def test_following_points_and_holding_them_are_the_same() -> None:
+    formula = Formula("mandelbrot", 2, slope=True, trap="cross")
+    points = plane(24)
+    start = formula.start(mx.array(points.real), mx.array(points.imag))
+    moved = run(start, formula.kernel(False), formula)
+    held = freeze(start, formula.kernel(False), formula.stride, LIMIT, formula.radius)
+    np.testing.assert_array_equal(moved.count, held.count)
+    outside = held.count > 0
+    for a, b in zip(moved.last, held.last, strict=True):
+        np.testing.assert_array_equal(a[outside], b[outside])
+
+
+def test_known_orbits() -> None:
+    formula = Formula()
+    known = {0: 0, -1: 0, -2: 0, 0.25: 0, 1j: 0}  # fixed, of period 2, at the tip, the cusp, falling into a cycle
+    points = np.array([*known, 1.0, 2.0, 0.5])
+    start = formula.start(mx.array(points.real.astype(np.float32)), mx.array(points.imag.astype(np.float32)))
+    got = smooth(run(start, formula.kernel(False), formula), formula)
+    assert (got[: len(known)] == 0).all()
+    # 1 -> 1, 2, 5, 26, 677: beyond 64 at the fifth; 2 -> 2, 6, 38, 1446: at the fourth; 0.5 -> .75, 1.06, 1.63, 3.15, 10.4, 109
+    assert [math.ceil(value) for value in got[len(known) :]] == [5, 4, 7]
+
+
+def test_orbits_of_the_trap_and_the_circle() -> None:
+    formula = Formula("mandelbrot", 2, trap="point")
+    points = np.array([0.25 + 0j, -0.75 + 0.1j])
+    start = formula.start(mx.array(points.real.astype(np.float32)), mx.array(points.imag.astype(np.float32)))
+    nearest = run(start, formula.kernel(False), formula).last[-1]
+    z, wanted = np.zeros(2, complex), np.full(2, 1e9)
+    for _ in range(40):
+        z = z * z + points
+        wanted = np.minimum(wanted, np.abs(z) ** 2)
+    np.testing.assert_allclose(nearest, wanted, rtol=1e-3)
+
+
+def test_numbers_of_any_length() -> None:
+    words = "-0.743643887037158704752191506114774,0.131825904205311970493132056385139"
+    place = Place.of(*words.split(","), bits=200)
+    assert place.words(33) == words
+    assert bits_for(1e-30) >= 100
+    assert place.moved(1e-30 + 0j, 300).words(40).startswith("-0.743643887037158704752191506113774")
+
+
+def test_the_orbit_is_computed_in_whole_numbers() -> None:
+    assert orbit(Place.of("-1", "0"), 4) == [0, -1, 0, -1, 0]
+    assert orbit(Place.of("0", "1"), 4) == [0, 1j, -1 + 1j, -1j, -1 + 1j]
+    assert orbit(Place.of("2", "0"), 9) == [0, 2, 6, 38, 1446]
+    near = complex(orbit(Place.of("-1.75", "0", bits=300), 60)[-1])  # chaos: float64 has lost it by then
+    exact = 0
+    for _ in range(60):
+        exact = ((exact * exact) >> 4000) - (175 << 4000) // 100
+    assert near == pytest.approx(exact / (1 << 4000), abs=1e-9)
+
+
+def test_minibrots() -> None:
+    near = Place.of("-1.75", "0.01", bits=200)
+    cycle = period(near, 0.05, 100)
+    assert cycle == 3
+    found = nucleus(near, cycle, 0.05)
+    assert found is not None
+    assert found.words(15) == "-1.754877666246693,0.000000000000000"  # the real root of c³ + 2c² + c + 1
+    assert abs(orbit(found, 3)[3]) < 1e-50
+    assert size_of(found, 3) == pytest.approx(0.019, rel=0.05)  # from c = -1.7687 to -1.75, of -2 to 0.25 and a bit
+
+
+def escaped(c: Place, limit: int) -> int:
+    """The iteration at which c² + c… is beyond 64, in whole numbers; 0 if it is not."""
+    points = orbit(c, limit)
+    return len(points) - 1 if abs(points[-1]) > 64 else 0
+
+
+@pytest.mark.parametrize("depth", [2, 14, 30, 45])
+def test_perturbation_counts_as_whole_numbers_do(depth: int) -> None:
+    """Around a place that is not in the set's boundary by itself, so that references end and pixels are rebased."""
+    radius = 10.0**-depth
+    middle = Place.of("0", "1", bits=bits_for(radius))  # i falls into a cycle: it looks alike at every depth
+    middle = middle.moved(complex(0.3 * radius, -0.2 * radius), bits_for(radius))
+    limit = 12 * depth + 400
+    formula = Formula(slope=True)
+    deep = DeepFormula(formula, Reference.of(orbit(middle, limit), 1.5 * radius))
+    rng = np.random.default_rng(depth)
+    u, v = rng.uniform(-1, 1, (2, 60)).astype(np.float32)
+    unit = radius / 2.0**deep.reference.exponent
+    wanted = np.array(
+        [escaped(middle.moved(complex(a, b) * radius, bits_for(radius)), limit) for a, b in zip(u.astype(float), v.astype(float), strict=True)]
+    )
+    start = deep.start(mx.array(u * np.float32(unit)), mx.array(v * np.float32(unit)))
+    job = follow(start, deep.leap(False), deep.stride, limit, formula.radius, begin=deep.reference.skipped, cycles=False)
+    [(_, orbits)] = together([job], 1)
+    got = np.ceil(smooth(orbits, formula))
+    assert (wanted > 0).sum() > 40
+    assert (got == wanted).mean() > 0.93  # the others are on the edge of a count
+    assert (np.abs(got - wanted)[(wanted > 0) & (got > 0)] <= 1).all()
+    plain = freeze(start, deep.kernel(), deep.stride, limit, formula.radius, begin=deep.reference.skipped)
+    assert (np.abs(smooth(plain, formula) - smooth(orbits, formula))[wanted > 0] < 0.1).all()
+
+
+def test_deep_pictures_agree_with_plain_ones() -> None:
+    """The same view, by perturbation and by float64."""
+    formula, radius = Formula(slope=True), 0.01
+    middle = Place.of("-0.745", "0.11", bits=96)
+    deep = DeepFormula(formula, Reference.of(orbit(middle, LIMIT), 1.5 * radius))
+    x, y = np.meshgrid(np.linspace(-1, 1, 30), np.linspace(-1, 1, 30))
+    c = complex(middle) + radius * (x + 1j * y).ravel()
+    wanted, _ = counted(c, np.zeros_like(c), formula)
+    u, v = (mx.array((part.ravel() * radius / 2.0**deep.reference.exponent).astype(np.float32)) for part in (x, y))
+    job = follow(deep.start(u, v), deep.leap(False), deep.stride, LIMIT, formula.radius, begin=deep.reference.skipped, cycles=False)
+    [(_, orbits)] = together([job], 1)
+    got = smooth(orbits, formula)
+    early = (wanted > 0) & (wanted < 60)
+    assert early.sum() > 300
+    np.testing.assert_allclose(got[early], wanted[early], atol=0.02)
+
+
+def test_a_seed_finds_a_minibrot_with_all_its_digits() -> None:
+    place, radius = wander(1)
+    assert 0 < radius < 1e-3
+    assert place.bits >= bits_for(radius)
+    assert wander(1) == (place, radius)
+    assert wander(2) != (place, radius)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"formula": "julia", "coloring": "trap", "trap": "circle"},
+        {"formula": "ship", "coloring": "smooth"},
+        {"formula": "newton", "power": 3},
+        {"zoom": 0, "center": "-0.5,0", "coloring": "distance", "power": 3},
+        {"zoom": 20, "center": "0,1", "angle": 30},
+    ],
+)
+def test_pictures(options: dict) -> None:
+    steps = list(fractal_steps(FractalOptions(size="48x32", supersample=1, seed=4, **options)))
+    picture = np.array(steps[-1].image)
+    assert picture.shape == (1, 32, 48, 3)
+    assert np.isfinite(picture).all()
+    assert picture.std() > 0.02
+    assert picture.min() >= 0
+    assert picture.max() <= 1
+    assert steps[-1].done == steps[-1].total
+
+
+def test_colors_come_around() -> None:
+    def drawn(phase: float) -> np.ndarray:
+        options = FractalOptions(size=32, supersample=1, zoom=0, center="-0.5,0", phase=phase)
+        *_, last = fractal_steps(options)
+        return np.array(last.image)
+
+    assert np.abs(drawn(0) - drawn(1)).max() < 1e-3
+    assert np.abs(drawn(0) - drawn(0.5)).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"center": "here"}, "two numbers"),
+        ({"formula": "julia", "zoom": 9}, "goes to zoom 3.5"),
+        ({"power": 3, "zoom": 9}, "goes to zoom 3.5"),
+    ],
+)
+def test_what_cannot_be(options: dict, says: str) -> None:
+    with pytest.raises(WrongCall, match=says):
+        FractalOptions(**options)
