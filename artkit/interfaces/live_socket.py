@@ -162,6 +162,7 @@ class Client:
         self._size = 0
         self._came = asyncio.Event()
         self._drawing: asyncio.Queue[tuple[Frame, asyncio.Task[bytes]]] = asyncio.Queue(1)
+        self._at_work: set[asyncio.Task[bytes]] = set()
         self._writing = asyncio.Lock()
 
     async def serve(self) -> None:
@@ -169,24 +170,19 @@ class Client:
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._say(type="hello", styles=_styles(), in_flight=IN_FLIGHT, largest=LARGEST)
-            tasks = [asyncio.create_task(work()) for work in (self._draw, self._answer)]
-            reading = asyncio.create_task(self._read())
-            tasks.append(reading)
+            tasks = [asyncio.create_task(work()) for work in (self._read, self._draw, self._answer)]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         except GONE:
             pass
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            while not self._drawing.empty():
-                self._drawing.get_nowait()[1].cancel()
             self._streams.leave(self)
-            with contextlib.suppress(*GONE):
-                async with asyncio.timeout(PATIENCE):
-                    await self._socket.close(1001)
+            for task in (*tasks, *self._at_work):
+                task.cancel()
+        with contextlib.suppress(*GONE):
+            async with asyncio.timeout(PATIENCE):
+                await self._socket.close(1001)
 
     # --- from the client ----------------------------------------------------------------------------------------
 
@@ -249,7 +245,10 @@ class Client:
             if (frame := self._next) is None:
                 continue
             self._next, self._begun = None, self._begun + 1
-            await self._drawing.put((frame, asyncio.create_task(self._drawn(frame))))
+            task = asyncio.create_task(self._drawn(frame))
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
+            await self._drawing.put((frame, task))
 
     async def _drawn(self, frame: Frame) -> bytes:
         pixels = await asyncio.to_thread(decoded, frame.jpeg)
@@ -262,14 +261,12 @@ class Client:
             frame, task = await self._drawing.get()
             try:
                 data = await task
-                self._meter.shown(frame.came, time.perf_counter())
-                await self._send(frame.number + data)
-            except GONE:
-                raise
             except Exception as error:
                 await self._say(type="error", message=explain(error)[0], number=frame.told)
-            finally:
-                self._begun -= 1
+            else:
+                self._meter.shown(frame.came, time.perf_counter())
+                await self._send(frame.number + data)
+            self._begun -= 1
             if self._restyler.refused != self._refused:
                 self._refused = self._restyler.refused
                 if self._refused:
