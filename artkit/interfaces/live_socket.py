@@ -43,7 +43,6 @@ from PIL import Image
 from starlette.websockets import WebSocketDisconnect
 
 from artkit.contract import ArtkitError, PictureError, WrongCall
-from artkit.interfaces.cli import explain
 from artkit.interfaces.engine import Engine
 from artkit.live.figures import Meter
 from artkit.live.options import LiveOptions
@@ -262,7 +261,7 @@ class Client:
             try:
                 data = await task
             except Exception as error:
-                await self._say(type="error", message=explain(error)[0], number=frame.told)
+                await self._say(type="error", message=_said(error), number=frame.told)
             else:
                 self._meter.shown(frame.came, time.perf_counter())
                 await self._send(frame.number + data)
@@ -327,6 +326,14 @@ def decoded(jpeg: bytes) -> np.ndarray:
         raise PictureError(
             "a frame is no JPEG, or damaged; it should be four bytes with its number and a JPEG"
         ) from None
+
+
+def _said(error: Exception) -> str:
+    """In one line."""
+    text = " ".join(str(error).split())
+    return (
+        text if isinstance(error, ArtkitError) else f"a frame could not be drawn ({type(error).__name__}: {text:.200})"
+    )
 
 
 def _jpeg(image: Image.Image) -> bytes:
