@@ -14,6 +14,7 @@ from artkit._version import __version__
 if TYPE_CHECKING:
     from artkit.contract import ArtkitError, Step
     from artkit.generate import generate
+    from artkit.generate.sketch import sketch
     from artkit.image import Picture, load, save
     from artkit.stylize import stylize
     from artkit.stylize.optimize import optimize_steps
@@ -30,6 +31,7 @@ __all__ = [
     "load",
     "optimize_steps",
     "save",
+    "sketch",
     "stylize",
 ]
 
@@ -39,6 +41,7 @@ _HOMES = {
     "Picture": "artkit.image",
     "load": "artkit.image",
     "save": "artkit.image",
+    "sketch": "artkit.generate.sketch",
     "OptimizeOptions": "artkit.stylize.options",
     "RestyleOptions": "artkit.stylize.options",
     "optimize_steps": "artkit.stylize.optimize",

@@ -62,7 +62,7 @@ class FlowOptions(LineOptions):
 def flow_steps(options: FlowOptions, source: Picture | None = None) -> Iterator[Step]:
     """The painting, stroke by stroke, or the drawing as the pen makes it."""
     if options.look == "pen":
-        yield from grown(flow_drawing(options, source), options)
+        yield from grown(flow_drawing(options, source), options.model_copy(update={"supersample": 1}))  # smooth already
         return
     check_memory(options, FINISHED_BYTES + BYTES * options.supersample**2)
     palette = Palette.of(options.palette)
@@ -137,6 +137,8 @@ def _layer(
     count = int(options.coverage * area / (length * 2 * width / 1000 * 0.6)) + 1
     if size is None or (number == 0 and isinstance(field, PictureField)):
         count *= 3  # many tries for lines that keep their distance; a ground that covers
+    elif isinstance(field, PictureField):
+        count *= 2  # many of which are not wanted
     count = min(count, MOST_STROKES // 4)
     starts = rng.uniform(-1.04, 1.04, (count, 2)) * reach
     chance = rng.random(count)

@@ -113,6 +113,11 @@ class Palette:
         """Colors along the palette and back to its beginning without a seam: any t, period 1 -> (..., 3) sRGB."""
         return _looked_up(self._ring, t - mx.floor(t))
 
+    def at(self, t: float) -> np.ndarray:
+        """One color along the palette, (3,) float64."""
+        place = min(max(t, 0.0), 1.0) * (len(self._ramp) - 1)
+        return self._ramp[round(place)].astype(np.float64)
+
     @property
     def hexes(self) -> str:
         """The colors as a hex list, background first: it gives this palette again, wherever the picture has gone."""

@@ -21,6 +21,7 @@ from artkit._version import __version__
 COMMANDS = {
     "stylize": ("artkit.interfaces.stylize_cli", "Paint photos in the style of a picture."),
     "generate": ("artkit.interfaces.generate_cli", "Draw art from a seed: flow fields, corals, fractals and more."),
+    "sketch": ("artkit.interfaces.sketch_cli", "Draw a sketch of your own, again whenever it is saved."),
     "again": ("artkit.interfaces.recipe_cli", "Make a picture again from the recipe in its file."),
     "info": ("artkit.interfaces.recipe_cli", "Show how a picture was made."),
     "live": ("artkit.interfaces.live_cli", "Paint what a camera sees, while it sees it."),

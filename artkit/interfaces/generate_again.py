@@ -12,6 +12,7 @@ from artkit import catalog
 from artkit._version import __version__
 from artkit.contract import PictureError, Recipe, Source, WrongCall
 from artkit.generate.plotter import PaperOptions
+from artkit.generate.sketch import load_sketch
 from artkit.image import load
 from artkit.interfaces.follow_up import parsed
 from artkit.interfaces.generating import Plan, check, make_picture
@@ -24,7 +25,9 @@ def generate_again(
 ) -> None:
     """Draw it again, to `target`. sources: where they are now. WrongCall: a piece or option that is not known here."""
     values = dict(recipe.options)
-    piece = catalog.get(str(values.pop("piece", "")))
+    name = str(values.pop("piece", ""))
+    sketches = [source for source in sources if source.role == "sketch"]
+    piece = load_sketch(Path(sketches[0].path)).piece if sketches else catalog.get(name)
     then = values.pop("then", [])
     saving = {name: values.pop(name) for name in SaveOptions.model_fields if name in values}
     model = piece.options
@@ -35,11 +38,12 @@ def generate_again(
     after = tuple(parsed(text, options.size, options.seed) for text in then)
     _same_styles(sources, [style for each in after for style in each.sources])
     photos = tuple(source for source in sources if source.role == "photo")
+    origin = tuple(source for source in sources if source.role in ("sketch", "photo"))
     plan = Plan(
         piece,
         SaveOptions.checked(saving),
         load(photos[0].path) if photos else None,
-        photos,
+        origin,
         after,
         PaperOptions.checked(paper) if piece.lines else None,
         overwrite,

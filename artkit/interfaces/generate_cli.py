@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from artkit.interfaces.outputs import SaveOptions
 
 if TYPE_CHECKING:
     from artkit.catalog import Piece
+    from artkit.contract import Source
 
 DEFAULT = "{name}_{seed}.png"
 FILE = click.Path()
@@ -91,13 +93,16 @@ def _rgb(color: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def command_of(piece: Piece) -> click.Command:
-    """The command that draws this piece: its options as flags, and what every piece has."""
+def command_of(piece: Piece, *, origin: Sequence[Source] = (), replace: bool = False) -> click.Command:
+    """The command that draws this piece: its options as flags, and what every piece has.
+
+    origin: files that it is made from besides; replace: as if --overwrite were given.
+    """
 
     def command(**params: Any) -> None:
         from artkit.interfaces.generate_orders import generate_piece
 
-        generate_piece(piece, params)
+        generate_piece(piece, {**params, "overwrite": params["overwrite"] or replace}, origin)
 
     for option in reversed(_common(piece)):
         command = option(command)

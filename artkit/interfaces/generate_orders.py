@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from artkit.catalog import Piece
-from artkit.contract import Options, Step, WrongCall
+from artkit.contract import Options, Source, Step, WrongCall
 from artkit.generate.canvas import SMALLEST, CanvasOptions, Size
 from artkit.generate.chance import drawn
 from artkit.generate.motion import plan as motion_of
@@ -32,8 +32,8 @@ FRAMES, FPS = 120, 30.0
 CELL = 256  # pixels of a picture on a contact sheet
 
 
-def generate_piece(piece: Piece, params: Mapping[str, Any]) -> None:
-    """What the command of a piece does with the flags that were given."""
+def generate_piece(piece: Piece, params: Mapping[str, Any], origin: Sequence[Source] = ()) -> None:
+    """What the command of a piece does with the flags that were given. origin: files that it is made from besides."""
     model = piece.options
     values, stops = split_ranges(given(model, params))
     output, frames, fps = params["output"], params["frames"], params["fps"] or FPS
@@ -56,7 +56,7 @@ def generate_piece(piece: Piece, params: Mapping[str, Any]) -> None:
     if params["as_json"] and STDOUT in targets:
         raise WrongCall("--json and the picture cannot both go to stdout; give -o FILE")
 
-    plan = _plan(piece, params, variants[0])
+    plan = _plan(piece, params, variants[0], origin)
     for target, options in zip(targets, variants, strict=False):
         check(target, plan, options, fps if filming else None)
     with _watching(params["window"], piece.name) as watch, progress(params["quiet"]) as shown:
@@ -79,7 +79,7 @@ def generate_piece(piece: Piece, params: Mapping[str, Any]) -> None:
                 tell(make_picture(options, target, plan, shown))
 
 
-def _plan(piece: Piece, params: Mapping[str, Any], options: CanvasOptions) -> Plan:
+def _plan(piece: Piece, params: Mapping[str, Any], options: CanvasOptions, origin: Sequence[Source]) -> Plan:
     """The source opened, the styles of --then as well; PictureError, WeightsError, UnknownStyle."""
     source = params.get("source")
     paper = None
@@ -91,7 +91,7 @@ def _plan(piece: Piece, params: Mapping[str, Any], options: CanvasOptions) -> Pl
         piece,
         checked(SaveOptions, given(SaveOptions, params)),
         load(source) if source else None,
-        sources_of("photo", [source]) if source else (),
+        (*origin, *(sources_of("photo", [source]) if source else ())),
         tuple(parsed(text, options.size, options.seed) for text in params["then"]),
         paper,
         params["overwrite"],

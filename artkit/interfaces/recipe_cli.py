@@ -104,6 +104,7 @@ def _short(value: Any) -> str:
     "--mask", type=click.Path(), multiple=True, metavar="FILE", help="Where the masks are now; all of them in order"
 )
 @click.option("--init", type=click.Path(), multiple=True, metavar="FILE", help="Where the picture to start from is now")
+@click.option("--sketch", type=click.Path(), multiple=True, metavar="FILE", help="The sketch, whose code is run")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors")
@@ -174,6 +175,8 @@ def find_sources(recipe: Recipe, moved: Mapping[str, Sequence[str]], folder: Pat
     generated = recipe.technique == "generate"  # from nothing, or after a picture; its styles know themselves
     if not generated and not any(source.role == "photo" for source in sources):
         raise PictureError("the recipe names no photo; it cannot be repeated")
+    if any(source.role == "sketch" for source in sources) and not moved.get("sketch"):  # no code runs unasked
+        raise WrongCall("this was drawn by a sketch, whose code would be run; name it: --sketch FILE")
     queues = {role: list(files) for role, files in moved.items()}
     for role, files in moved.items():
         wanted = sum(source.role == role for source in sources)
