@@ -263,7 +263,7 @@ def _garden(word: str, system: Preset, options: LsystemOptions, colors: np.ndarr
     heights[rng.integers(count)] = 1.0
     green = colors[: max(1, len(colors) - 2)]
     strokes = []
-    for i in np.argsort(heights):
+    for k, i in enumerate(np.argsort(heights)):
         ways = walked(word, system.angle, system.facing, options.wildness, int(rng.integers(2**32)))
         if rng.random() < 0.5:
             ways = [Way(way.points * (-1, 1), way.depth, way.bud) for way in ways]
@@ -274,7 +274,7 @@ def _garden(word: str, system: Preset, options: LsystemOptions, colors: np.ndarr
         )
         base = np.array([left + places[i] * (right - left), bottom])
         base[0] += min(0.0, right - (base[0] + scale * high[0])) + max(0.0, left - (base[0] + scale * low[0]))
-        flower = colors[-1 - int(rng.integers(min(2, len(colors))))]
+        flower = colors[-1 - k % min(2, len(colors))]
         deepest = max(way.depth for way in ways if not way.bud)
         far = float(np.hypot(*everything.T).max())
         for way in ways:

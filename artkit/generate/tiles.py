@@ -176,7 +176,9 @@ def pipes(edges: int, count: int, over: bool) -> list[np.ndarray]:
 
 
 def _u_turn(y: float) -> np.ndarray:
-    """In from the right at height y, around the middle, and out again on the other side of it."""
+    """In from the right at height y, around the middle, and out again on the other side of it; y 0.5 ends there."""
+    if y == 0.5:
+        return np.array([[1.0, 0.5], [0.5, 0.5]])
     around = arc(0.5, 0.5, 0.5 - y, 3, 1)
     return np.concatenate([[[1.0, y]], around, [[1.0, 1 - y]]])
 
