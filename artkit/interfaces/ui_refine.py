@@ -33,7 +33,6 @@ class Refining:
 
     painting: gr.Image
     options: dict[str, gr.components.Component]
-    plot: gr.HTML
 
     def wire(self, desk: Desk, settings: Settings, easel: Easel) -> None:
         """What the buttons below the result do."""
@@ -42,7 +41,7 @@ class Refining:
             yield from self._run(desk, settings, easel, data, request)
 
         inputs = settings.all | {easel.finished, self.painting, *self.options.values()}
-        told = {easel.result, easel.news, easel.finished, easel.refine, easel.stop, self.plot}
+        told = [easel.result, easel.news, easel.finished, easel.refine, easel.stop, easel.plot]
         running = easel.refine.click(run, inputs, told, **QUIET)
         running.failure(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [easel.refine, easel.stop])
         easel.stop.click(desk.stopper("refine"), None, None, queue=False, api_visibility="private")
@@ -56,7 +55,7 @@ class Refining:
         with sentences():
             if not file or kept is None:
                 raise WrongCall("paint a photo first; refining goes on from there")
-            photo, look, start = load(file), settings.look(data, desk.folder), kept.write("PNG", desk.folder)
+            photo, look, start = load(file), settings.look(data), kept.write("PNG", desk.folder)
             options, paintings = self._options(data, look, start), _paintings(look, data[self.painting])
             trail, clock, losses, last = Trail(), Clock(), [], None
             begun = desk.begin(
@@ -64,7 +63,7 @@ class Refining:
             )
             yield {
                 easel.stop: gr.Button(visible=True), easel.refine: gr.Button(visible=False),
-                easel.news: bar("Getting ready", None), self.plot: gr.HTML("", visible=True),
+                easel.news: bar("Getting ready", None), easel.plot: gr.HTML("", visible=True),
             }  # fmt: skip
             for update in begun:
                 if update.image is None:
@@ -75,9 +74,9 @@ class Refining:
                 share = update.done / update.total
                 said = f"Refining, {share:.0%}{clock.left(update)} · {update.figures['size']:.0f} px"
                 shown = gr.ImageSlider(pair(photo, update.image, options.size))
-                yield {easel.news: bar(said, share), self.plot: loss_plot(losses), easel.result: shown}
+                yield {easel.news: bar(said, share), easel.plot: loss_plot(losses), easel.result: shown}
             if begun.replaced:
-                yield {**idle, self.plot: gr.HTML("", visible=False)}
+                yield {**idle, easel.plot: gr.HTML("", visible=False)}
             elif last is None or last.image is None:
                 yield {**idle, easel.news: line("Stopped")}
             else:
@@ -97,8 +96,7 @@ class Refining:
 
 
 def refine_panel() -> Refining:
-    """The plot of the losses, and the folded settings."""
-    plot = gr.HTML(visible=False, elem_id="losses")
+    """The folded settings."""
     with gr.Accordion("How Refine paints", open=False, elem_id="refining"):
         painting = picture_file(
             "The painting itself, for the truest strokes", sources=["upload", "clipboard"], height=160,
@@ -108,7 +106,7 @@ def refine_panel() -> Refining:
             options = widgets(OptimizeOptions, *PLAIN)
         with gr.Accordion("More", open=False), gr.Row():
             options |= widgets(OptimizeOptions, *MORE)
-    return Refining(painting, options, plot)
+    return Refining(painting, options)
 
 
 def _paintings(look: Look, given: str | None) -> tuple[str, ...]:

@@ -24,17 +24,17 @@ NAMES = ("Red", "Blue", "Green", "Yellow", "Violet", "Cyan")
 
 
 class Regions(NamedTuple):
-    """The widgets: canvas, whether its regions count, and what paints with them or without."""
+    """The widgets. masks: files, one a style, of the regions that are used; none while the whole picture is painted."""
 
     canvas: gr.ImageEditor
-    used: gr.State
+    masks: gr.State
     apply: gr.Button
     clear: gr.Button
 
 
 def regions_panel(photo: gr.Image, styles: gr.HTML) -> Regions:
     """The folded canvas; it takes up the photo when it is opened."""
-    used = gr.State(False)
+    masks = gr.State(())
     with gr.Accordion("Regions", open=False, elem_id="regions") as fold:
         legend = gr.HTML(_legend([]), elem_id="legend")
         canvas = gr.ImageEditor(
@@ -48,17 +48,17 @@ def regions_panel(photo: gr.Image, styles: gr.HTML) -> Regions:
 
     def fresh(file: str | None) -> Any:
         if not file:
-            return None, False
+            return None, ()
         with sentences():
             small = load(file).resized(EDGE)
             pixels = (small.pixels * 255 + 0.5).astype(np.uint8)
-            return {"background": pixels, "layers": [], "composite": pixels}, False
+            return {"background": pixels, "layers": [], "composite": pixels}, ()
 
-    fold.expand(fresh, photo, [canvas, used], **QUIET)
+    fold.expand(fresh, photo, [canvas, masks], **QUIET)
     fold.expand(lambda value: _legend(list(read_picks(value))), styles, legend, **QUIET)
-    photo.change(fresh, photo, [canvas, used], **QUIET)
+    photo.change(fresh, photo, [canvas, masks], **QUIET)
     styles.change(lambda value: _legend(list(read_picks(value))), styles, legend, **QUIET)
-    return Regions(canvas, used, apply, clear)
+    return Regions(canvas, masks, apply, clear)
 
 
 def masks_of(drawn: Any, styles: int, photo: Picture, folder: Path) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from artkit.contract import Source
+from artkit.contract import Source, WrongCall
 from artkit.image import load
 from artkit.interfaces import studio
 from artkit.interfaces.studio import FORMATS, Finished, Look, Trail
@@ -51,10 +51,10 @@ class Settings:
     @property
     def all(self) -> set[Any]:
         """Every one of them, as inputs of an event."""
-        parts = (self.photo, self.styles, self.painting, self.regions.canvas, self.regions.used, self.own)
+        parts = (self.photo, self.styles, self.painting, self.regions.masks, self.own)
         return {*parts, *self.dials.values(), *self.others.values()}
 
-    def look(self, data: dict[Any, Any], folder: Path) -> Look:
+    def look(self, data: dict[Any, Any]) -> Look:
         """What they ask for; a dial that stands where the style itself has it is left to the style."""
         values = {name: data[part] for name, part in self.others.items()}
         values |= {name: data[dial] for name, dial in self.dials.items() if data[dial] != data[self.own].get(name)}
@@ -62,11 +62,12 @@ class Settings:
             return Look((data[self.painting],), read(RestyleOptions, values | {"plan": "auto"}, fast=True))
         picks = read_picks(data[self.styles])
         weights = tuple(picks.values()) if len(picks) > 1 else ()
-        look = Look(tuple(picks), read(RestyleOptions, values, style_weight=weights))
-        if not data[self.regions.used] or not picks:
-            return look
-        masks = masks_of(data[self.regions.canvas], len(picks), load(data[self.photo]), folder)
-        return Look(look.styles, look.options, masks)
+        masks = data[self.regions.masks]
+        return Look(
+            tuple(picks),
+            read(RestyleOptions, values, style_weight=weights),
+            masks if len(masks) == len(picks) else (),  # a style more or less: the regions are of others
+        )
 
     def follow(self, data: dict[Any, Any], look: Look) -> dict[Any, Any]:
         """Dials that nobody has touched move to where the style itself has them."""
@@ -82,6 +83,7 @@ class Easel:
     empty: gr.HTML
     result: gr.ImageSlider
     news: gr.HTML
+    plot: gr.HTML
     refine: gr.Button
     stop: gr.Button
     kind: gr.Dropdown
@@ -130,8 +132,16 @@ def stylize_tab(desk: Desk) -> gr.HTML:
     styles.input(lambda: None, None, painting, **QUIET)
     painting.upload(lambda: [], None, styles, **QUIET)
     presets.input(PRINTS.get, presets, size, **QUIET).then(paint, settings.all, told, **QUIET)
-    for button, used in ((regions.apply, True), (regions.clear, False)):
-        button.click(lambda used=used: used, None, regions.used, **QUIET).then(paint, settings.all, told, **QUIET)
+
+    def take_regions(drawn: Any, file: str | None, picks: Any) -> tuple[str, ...]:
+        with sentences():
+            if not file:
+                raise WrongCall("drop a photo first")
+            return masks_of(drawn, len(read_picks(picks)), load(file), desk.folder)
+
+    taken = regions.apply.click(take_regions, [regions.canvas, photo, styles], regions.masks, **QUIET)
+    taken.success(paint, settings.all, told, **QUIET)
+    regions.clear.click(lambda: (), None, regions.masks, **QUIET).then(paint, settings.all, told, **QUIET)
     back = {styles, painting, settings.own, easel.news, *others.values(), *dials.values()}
     recall.upload(bring_back, recall, back, **QUIET).success(paint, settings.all, told, **QUIET)
 
@@ -144,7 +154,31 @@ def stylize_tab(desk: Desk) -> gr.HTML:
     for event in (easel.finished.change, easel.kind.change):
         event(file_of, [easel.finished, easel.kind], easel.download, **QUIET)
     refining.wire(desk, settings, easel)
+    stylize_endpoint(desk)
     return styles
+
+
+def stylize_endpoint(desk: Desk) -> None:
+    """`/stylize` for gradio_client: photo, style (a name, or "" with a painting), painting, options -> a PNG."""
+    photo, painting, made = gr.File(visible=False), gr.File(visible=False), gr.File(visible=False)
+    style, options, button = gr.Textbox(visible=False), gr.JSON(visible=False), gr.Button(visible=False)
+
+    def stylize(
+        photo: str, style: str, painting: str | None, options: dict[str, Any] | None, request: gr.Request
+    ) -> str:
+        with sentences():
+            given = dict(options or {})
+            look = Look((painting,) if painting else (style,), read(RestyleOptions, given, fast=bool(painting)))
+            if not painting:
+                gallery.get(style)
+            picture, source, trail = load(photo), Source.of("photo", photo), Trail()
+            run = desk.begin(request, "endpoint", lambda: studio.look_steps(picture, look, trail, preview=look.options.size))
+            *_, last = run
+            recipe = studio.recipe_of("restyle", look.options.model_dump(mode="json"), source, trail.sources)
+            kept = studio.keep(desk.folder, last.image, picture, f"{Path(photo).stem}_{look.label}", recipe)
+            return str(kept.write("PNG", desk.folder))
+
+    button.click(stylize, [photo, style, painting, options], made, api_name="stylize", concurrency_limit=None)
 
 
 def _choose() -> tuple[gr.Image, gr.HTML, gr.Image]:
@@ -172,6 +206,7 @@ def _easel() -> Easel:
         max_height=640, interactive=False, visible=False, elem_id="result",
     )  # fmt: skip
     news = gr.HTML(line(""), elem_id="news")
+    plot = gr.HTML(visible=False, elem_id="losses")
     with gr.Row(elem_classes="actions"):
         refine = gr.Button("Refine", elem_id="refine", interactive=False, min_width=110)
         stop = gr.Button("Stop", elem_id="stop", variant="stop", visible=False, min_width=110)
@@ -183,7 +218,7 @@ def _easel() -> Easel:
             "Download", variant="primary", elem_id="download", interactive=False, min_width=140
         )
     finished = gr.State(None, time_to_live=3600, delete_callback=lambda kept: kept and kept.forget())
-    return Easel(empty, result, news, refine, stop, kind, download, finished)
+    return Easel(empty, result, news, plot, refine, stop, kind, download, finished)
 
 
 def _paint(
@@ -200,12 +235,12 @@ def _paint(
         }  # fmt: skip
         return
     with sentences():
-        photo, source, look = load(file), Source.of("photo", file), settings.look(data, desk.folder)
+        photo, source, look = load(file), Source.of("photo", file), settings.look(data)
         if not look.styles:
             yield {easel.news: line("Pick a style")}
             return
         begun, trail, size = time.monotonic(), Trail(), look.options.size
-        yield {easel.news: bar(f"Painting {look.title}", None), **settings.follow(data, look)}
+        yield {easel.news: bar(f"Painting {look.title}", None), easel.plot: gr.HTML("", visible=False), **settings.follow(data, look)}
         run = desk.begin(request, "paint", lambda: studio.look_steps(photo, look, trail), quick=size <= QUICK)
         for update in run:
             if update.image is None:

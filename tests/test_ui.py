@@ -1,0 +1,357 @@
+"""The studio in a real browser: from drop to download, by keyboard, on a phone, and nothing leaves the machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import artkit.device  # noqa: F401, I001  (fast BLAS before MLX)
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from PIL import Image
+
+from artkit.contract import PictureError, Recipe, Source, Step, WrongCall
+from artkit.image import Picture, load, load_recipe
+from artkit.interfaces import studio
+from artkit.interfaces.engine import Engine
+from artkit.stylize.options import RestyleOptions
+
+ROOT = Path(__file__).parents[1]
+PHOTO = ROOT / "samples" / "chelsea.jpg"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+DESK, PHONE = (1280, 860), (390, 844)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    """The studio as `python app.py` serves it, with a gallery of its own."""
+    env = os.environ | {"ARTKIT_DATA_DIR": str(tmp_path_factory.mktemp("data"))}
+    server = subprocess.Popen(
+        [sys.executable, "app.py", "--port", "0"], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        said = server.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+", said)
+        assert found, f"the server said {said!r}"
+        yield found[0]
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
+        server.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens the studio as a new visitor; in the end there was no error in the console and no request elsewhere."""
+    contexts, wrong = [], []
+
+    def watch(page) -> None:
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda sent: None if is_here(sent.url) else wrong.append(sent.url))
+
+    def is_here(url: str) -> bool:
+        return url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))
+
+    def open_page(size: tuple[int, int] = DESK, **settings):
+        viewport = {"width": size[0], "height": size[1]}
+        context = browser.new_context(viewport=viewport, accept_downloads=True, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(40_000)
+        watch(page)
+        page.goto(address)
+        page.wait_for_selector("#styles .tile")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def small(page, size: int = 256) -> None:
+    """Have pictures painted at a size that takes a moment."""
+    page.click("#sizes > button")
+    page.locator("#sizes input[type=number]").fill(str(size))
+    page.keyboard.press("Enter")
+
+
+def painted(page, says: str = "") -> str:
+    """Wait for the line below the finished picture."""
+    line = page.locator("#news .done", has_text=says)
+    line.wait_for()
+    return line.inner_text()
+
+
+def downloaded(page, folder: Path) -> Path:
+    page.wait_for_selector("#download:not([disabled])")
+    with page.expect_download() as download:
+        page.click("#download")
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_from_drop_to_download_and_its_settings_back(visit, tmp_path):
+    page = visit()
+    small(page)
+    page.set_input_files("#photo input[type=file]", PHOTO)
+    assert painted(page) == f"The Starry Night · 256 × 170 · {painted(page).rpartition(' · ')[2]}"
+    page.locator("#styles .cell[data-name=scream] .tile").click()
+    painted(page, "The Scream")
+    page.locator("#styles .cell[data-name=wave]").hover()
+    page.locator("#styles .cell[data-name=wave] .add").click()
+    painted(page, "The Scream + The Great Wave off Kanagawa")
+    page.wait_for_function("document.querySelector('#download').href?.includes('scream+wave')")
+
+    path = downloaded(page, tmp_path)
+    assert path.name == "chelsea_scream+wave.png"
+    with Image.open(path) as picture:
+        assert picture.size == (256, 170)
+    recipe = load_recipe(path)
+    assert recipe is not None
+    assert recipe.sources[0] == Source("photo", "chelsea.jpg", Source.of("photo", PHOTO).sha256)
+    assert [source.path for source in recipe.sources[1:]] == ["scream", "wave"]
+    assert recipe.options["size"] == 256
+
+    other = visit()
+    other.click("#recall > button")
+    other.set_input_files("#recipe input[type=file]", path)
+    other.wait_for_function("document.querySelectorAll('#styles .cell.on').length === 2")
+    other.set_input_files("#photo input[type=file]", PHOTO)
+    painted(other, "The Scream + The Great Wave off Kanagawa · 256 × 170")
+
+
+def test_refine_shows_its_way_and_stops(visit):
+    page = visit()
+    small(page)
+    page.set_input_files("#photo input[type=file]", PHOTO)
+    painted(page)
+    page.click("#refine")
+    page.wait_for_selector("#losses polyline")
+    assert re.match(r"Refining, \d+%", page.inner_text("#news"))
+    page.click("#stop")
+    assert re.fullmatch(r"Stopped at \d+%: the picture so far", painted(page, "Stopped"))
+    page.wait_for_selector("#refine:visible")
+
+
+def test_errors_are_sentences(visit, tmp_path):
+    broken = tmp_path / "holiday.jpg"
+    broken.write_bytes(b"no picture at all")
+    page = visit()
+    page.set_input_files("#photo input[type=file]", broken)
+    said = page.locator(".toast-text").inner_text()
+    assert re.match(r'"?holiday\.jpg"?', said, re.I)
+    assert "Traceback" not in said
+
+
+def test_by_keyboard_alone(visit):
+    page = visit()
+    small(page)
+    with page.expect_file_chooser() as chooser:
+        page.locator("#photo button").first.focus()
+        page.keyboard.press("Enter")
+    chooser.value.set_files(PHOTO)
+    painted(page)
+    page.locator("#styles .tile[tabindex='0']").focus()
+    first = page.evaluate("document.activeElement.closest('.cell').dataset.name")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    picked = page.evaluate("document.querySelector('#styles .cell.on').dataset.name")
+    assert picked != first
+    title = page.locator("#styles .cell.on .name").inner_text()
+    painted(page, title)
+    page.locator("#download").focus()
+    with page.expect_download():
+        page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE])
+def test_every_tab_fits_its_window(visit, size):
+    page = visit(size, color_scheme="dark")
+    for tab in ("Stylize", "Video", "Create", "Train", "Gallery"):
+        names = page.get_by_role("tab", name=tab, exact=True)
+        if not names.first.is_visible():
+            page.locator("#tabs .overflow-menu > button").click()
+            names = page.locator("#tabs .overflow-dropdown button", has_text=tab)
+        names.first.click()
+        page.wait_for_timeout(400)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{tab} is {wide} pixels wider than the window"
+
+
+def test_create_draws_what_its_options_say(visit, tmp_path):
+    page = visit()
+    page.get_by_role("tab", name="Create", exact=True).click()
+    page.get_by_label("Size", exact=True).first.fill("64")
+    page.get_by_label("Seed").first.fill("7")
+    page.click("#draw")
+    page.locator("#create-news .done", has_text="seed 7 · 64 × 64").wait_for()
+    page.wait_for_selector("#create-download:not([disabled])")
+    with page.expect_download() as download:
+        page.click("#create-download")
+    download.value.save_as(tmp_path / "made.png")
+    recipe = load_recipe(tmp_path / "made.png")
+    assert recipe is not None
+    assert (recipe.technique, recipe.options["seed"], load(tmp_path / "made.png").size) == ("generate", 7, (64, 64))
+
+
+def test_gallery_finds_and_shows_whose_work_it_is(visit):
+    page = visit()
+    page.get_by_role("tab", name="Gallery", exact=True).click()
+    page.locator("#search input, #search textarea").fill("hokusai")
+    page.wait_for_function("document.querySelectorAll('#cards .card').length === 1")
+    assert "Katsushika Hokusai" in page.inner_text("#cards")
+
+
+def test_the_endpoint_for_programs(address, tmp_path):
+    code = (
+        "import sys; from gradio_client import Client, handle_file\n"
+        "client = Client(sys.argv[1], verbose=False, download_files=sys.argv[3])\n"
+        "print(client.predict(handle_file(sys.argv[2]), 'starry', None, {'size': 64}, api_name='/stylize'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, address, str(PHOTO), str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert max(load(done.stdout.strip()).size) == 64
+
+
+# --- without a browser ---------------------------------------------------------------------------------------------
+
+
+def test_a_page_that_closes_takes_its_job_with_it(tmp_path):
+    from artkit.interfaces.ui_desk import Desk
+
+    closed = threading.Event()
+
+    def steps() -> Iterator[Step]:
+        image = mx.zeros((1, 2, 2, 3))
+        mx.eval(image)
+        try:
+            for done in range(1_000_000):
+                yield Step(image, done, 1_000_000)
+        finally:
+            closed.set()
+
+    engine = Engine()
+    try:
+        desk, visitor = Desk(engine, tmp_path), SimpleNamespace(session_hash="me")
+        news = iter(desk.begin(visitor, "refine", steps))  # type: ignore[arg-type]
+        while next(news).step is None:
+            pass
+        desk.leave(visitor)  # type: ignore[arg-type]
+        assert closed.wait(10)
+    finally:
+        engine.close()
+
+
+def finished(folder: Path, alpha: np.ndarray | None = None) -> studio.Finished:
+    image = np.linspace(0, 1, 4 * 6 * 3, dtype=np.float32).reshape(4, 6, 3)
+    photo = Picture(image, alpha, "cat.jpg")
+    options = RestyleOptions(size=6, strength=0.7, keep_color="luma").model_dump(mode="json")
+    style = Source("style", "starry", "0" * 64)
+    recipe = studio.recipe_of("restyle", options, Source("photo", "/home/me/cat.jpg", "1" * 64), (style,))
+    return studio.keep(folder, image, photo, "cat_starry", recipe)
+
+
+def test_sixteen_bits_stay_in_a_tiff_and_paths_stay_at_home(tmp_path):
+    kept = finished(tmp_path)
+    path = kept.write("TIFF, 16 bits", tmp_path)
+    assert np.abs(load(path).pixels - np.linspace(0, 1, 72).reshape(4, 6, 3)).max() < 1 / 65535
+    recipe = load_recipe(path)
+    assert recipe is not None
+    assert [source.path for source in recipe.sources] == ["cat.jpg", "starry"]
+    assert recipe.options["bits"] == 16
+    kept.forget()
+    with pytest.raises(PictureError, match="not kept any more"):
+        kept.picture()
+
+
+def test_transparency_is_kept(tmp_path):
+    alpha = np.zeros((4, 6), np.float32)
+    alpha[1:3, 1:5] = 1
+    written = load(finished(tmp_path, alpha).write("PNG", tmp_path))
+    assert written.alpha is not None
+    assert np.array_equal(written.alpha, alpha)
+
+
+def test_settings_come_back_from_a_picture(tmp_path):
+    path = finished(tmp_path).write("JPEG", tmp_path)
+    names, options = studio.settings_of(str(path))
+    assert names == ("starry",)
+    assert options == RestyleOptions(size=6, strength=0.7, keep_color="luma")
+
+
+def test_settings_of_a_picture_without_any(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
+    with pytest.raises(PictureError, match="does not say how it was made"):
+        studio.settings_of(str(tmp_path / "plain.png"))
+
+
+def test_painted_regions_become_masks(tmp_path):
+    from artkit.interfaces.ui_regions import COLORS, masks_of
+
+    photo = Picture(np.zeros((40, 80, 3), np.float32))
+    layer = np.zeros((400, 800, 4), np.uint8)
+    for number, columns in enumerate((slice(0, 300), slice(500, 800))):
+        layer[:, columns] = [*bytes.fromhex(COLORS[number][1:]), 255]
+    masks = [load(path).pixels[..., 0] for path in masks_of({"layers": [layer]}, 2, photo, tmp_path)]
+    assert [mask.shape for mask in masks] == [(400, 800)] * 2
+    assert masks[0][:, :300].min() == masks[1][:, 500:].min() == 1
+    assert masks[0][:, 300:].max() == masks[1][:, :500].max() == 0
+
+
+def test_regions_say_what_is_missing(tmp_path):
+    from artkit.interfaces.ui_regions import COLORS, masks_of
+
+    photo = Picture(np.zeros((40, 80, 3), np.float32))
+    with pytest.raises(WrongCall, match="nothing is painted yet"):
+        masks_of({"layers": [np.zeros((400, 800, 4), np.uint8)]}, 1, photo, tmp_path)
+    layer = np.full((400, 800, 4), [*bytes.fromhex(COLORS[0][1:]), 255], np.uint8)
+    with pytest.raises(WrongCall, match="nothing is painted in blue, the color of style 2"):
+        masks_of({"layers": [layer]}, 2, photo, tmp_path)
+
+
+def test_a_grid_puts_every_picture_in_its_place():
+    from artkit.interfaces.grid import Grid
+
+    grid = Grid(["Starry", "Wave"], ["40%", "100%"], (32, 24))
+    for row in range(2):
+        for column in range(2):
+            grid.put(row, column, np.full((24, 32, 3), [row, column, 0.5], np.float32))
+    found = {tuple(color) for color in (grid.pixels().reshape(-1, 3) * 255 + 0.5).astype(np.uint8).tolist()}
+    assert {(0, 0, 128), (0, 255, 128), (255, 0, 128), (255, 255, 128)} <= found
+
+
+def test_recipes_of_other_things_are_refused(tmp_path):
+    from artkit.image import save
+
+    picture = Picture(np.zeros((4, 4, 3), np.float32))
+    save(picture, tmp_path / "noise.png", recipe=Recipe("generate", {"piece": "noise"}))
+    with pytest.raises(PictureError, match="made by generate"):
+        studio.settings_of(str(tmp_path / "noise.png"))
