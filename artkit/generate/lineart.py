@@ -20,7 +20,13 @@ class LineOptions(CanvasOptions):
 
     line: float = Field(default=1.6, ge=0.2, le=60, description="Width of lines, thousandths of the shorter edge")
     pens: int = Field(default=6, ge=0, le=64, description="Number of colors, a layer each in SVG (0: the palette's)")
-    border: float = Field(default=0.07, ge=0, le=0.4, description="Free on every side, of the shorter edge")
+    border: float = Field(
+        default=0.07,
+        ge=0,
+        le=0.4,
+        description="Free on every side, of the shorter edge",
+        json_schema_extra={"surprise": False},
+    )
 
     @property
     def unit(self) -> float:

@@ -30,7 +30,13 @@ class PhyllotaxisOptions(LineOptions):
     palette: str = Field(default="terracotta", description="Name, a picture file to take colors from, or #hex,#hex,…")
     line: float = Field(default=1.4, ge=0.2, le=60, description="Width of lines, thousandths of the shorter edge")
     count: int = Field(default=700, ge=1, le=50_000, description="Number of florets")
-    angle: float = Field(default=GOLDEN, ge=0, le=360, description="Between one floret and the next, degrees")
+    angle: float = Field(
+        default=GOLDEN,
+        ge=0,
+        le=360,
+        description="Between one floret and the next, degrees",
+        json_schema_extra={"surprise": [GOLDEN, GOLDEN, 99.502, 151.136, 77.955, 137.3, 222.49]},
+    )
     growth: float = Field(default=0.6, ge=0.3, le=2, description="Exponent of the radius: 0.5 is equally dense")
     mark: Literal["petal", "seed", "ring"] = Field(default="petal", description="What a floret looks like")
     fill: float = Field(default=1.0, ge=0.1, le=3, description="Size of a floret in the place that it has")

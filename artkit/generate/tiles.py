@@ -33,13 +33,23 @@ class TilesOptions(LineOptions):
     """Truchet and Wang tiles."""
 
     palette: str = Field(default="bauhaus", description="Name, a picture file to take colors from, or #hex,#hex,…")
-    line: float = Field(default=4.0, ge=0.2, le=60, description="Width of lines, thousandths of the shorter edge")
+    line: float = Field(
+        default=4.0,
+        ge=0.2,
+        le=60,
+        description="Width of lines, thousandths of the shorter edge",
+        json_schema_extra={"surprise": [2.5, 5.0]},
+    )
     design: Literal["fans", "arcs", "diagonals", "wang"] = Field(
         default="fans", description="Fans of several sizes, quarter circles, diagonals, or pipes whose ends match"
     )
     pens: int = Field(default=0, ge=0, le=64, description="Number of colors, a layer each in SVG (0: the palette's)")
-    tiles: int = Field(default=20, ge=1, le=400, description="Tiles along the shorter edge")
-    lines: int = Field(default=4, ge=1, le=24, description="Lines side by side in a tile")
+    tiles: int = Field(
+        default=20, ge=1, le=400, description="Tiles along the shorter edge", json_schema_extra={"surprise": [10, 24]}
+    )
+    lines: int = Field(
+        default=4, ge=1, le=24, description="Lines side by side in a tile", json_schema_extra={"surprise": [2, 5]}
+    )
     depth: int = Field(default=3, ge=1, le=6, description="Sizes of fans, each twice the last")
     divide: float = Field(default=0.55, ge=0, le=1, description="Part of the larger fans that are divided")
     fill: float = Field(default=0.62, ge=0, le=1, description="Part of the edges that a pipe goes through (wang)")
