@@ -219,6 +219,7 @@ def blas_gflops(size: int = 1024) -> float:
 
 
 ENOUGH_MEMORY = 5_000_000_000  # larger tiles are hardly faster
+BASE_MEMORY = 350e6  # Python, MLX, OpenCV and a network's weights
 
 
 def memory_budget() -> int:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from artkit.color import luma
-from artkit.contract import UnknownStyle, WrongCall
+from artkit.contract import DeviceError, UnknownStyle, WrongCall
 from artkit.image import Picture, load, load_recipe, save
 from artkit.interfaces.cli import main
 from artkit.nets.stylenets import Code
 from artkit.stylize import gallery
+from artkit.stylize.banding import _in_bands as in_bands
 from artkit.stylize.feedforward import Brush, restyle, restyle_steps
 from artkit.stylize.options import RestyleOptions
 from tests.style_files import make_gallery, make_style
@@ -88,10 +89,30 @@ def test_masks_give_each_style_its_place_and_leave_the_rest(photo: Picture) -> N
         list(restyle_steps(photo, brush, options, masks=[left]))
 
 
-def test_little_memory_changes_nothing(photo: Picture) -> None:
+def test_little_memory_changes_nothing(photo: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = restyle(photo, ["wave"], RestyleOptions(size=176))
-    banded = restyle(photo, ["wave"], RestyleOptions(size=176, max_memory=200_000))
+    monkeypatch.setattr("artkit.device.BASE_MEMORY", 0)
+    drawn = []
+    monkeypatch.setattr("artkit.stylize.banding._in_bands", lambda *given: drawn.append(given) or in_bands(*given))
+    banded = restyle(photo, ["wave"], RestyleOptions(size=176, max_memory=3_000_000))
+    assert len(drawn) == 1
     assert np.abs(whole.pixels - banded.pixels).max() < 2 / 255
+
+
+def test_pictures_masks_grain_and_a_second_scale_count_as_memory() -> None:
+    held = RestyleOptions(max_memory=4_000_000_000, stroke=1, texture=0)
+    plain, grainy, twice = (
+        Brush.of(["wave"], held.model_copy(update=more)).room(3000, 4000, 0, held)
+        for more in ({}, {"texture": 0.5}, {"stroke": 2.0})
+    )
+    assert plain == pytest.approx(4e9 - 350e6 - 50 * 12e6)
+    assert plain - grainy == pytest.approx(8 * 12e6)
+    assert plain - twice == pytest.approx(36 * 12e6)
+    brush = Brush.of(["wave", "starry"], held)
+    assert plain - brush.room(3000, 4000, 2, held) == pytest.approx(2 * 8 * 12e6)
+    with pytest.raises(DeviceError, match=r"4000 pixels need about 0.96 GB of memory, and 0.50 GB may be used"):
+        brush.room(3000, 4000, 0, RestyleOptions(max_memory=500_000_000))
+    assert brush.room(16000, 16000, 0, RestyleOptions()) > 1e8  # nobody said how much: it is tried
 
 
 def test_colors_can_be_kept(photo: Picture) -> None:
@@ -111,8 +132,11 @@ def test_alpha_is_kept(photo: Picture) -> None:
 
 
 def test_what_cannot_be_is_said() -> None:
-    with pytest.raises(WrongCall, match=r'"wave" and "rain" are of different networks'):
+    unlike = r'"wave" and "rain" are of different networks and cannot be mixed; "wave" goes with starry, and with what '
+    with pytest.raises(WrongCall, match=unlike + "artkit train mine PICTURE --base wave --name NEW makes"):
         Brush.of(["wave", "rain"])
+    with pytest.raises(WrongCall, match='"rain" goes with what artkit train mine'):
+        Brush.of(["rain", "wave"])
     with pytest.raises(WrongCall, match="has no full network"):
         Brush.of(["wave"], RestyleOptions(plan="full"))
     with pytest.raises(WrongCall, match="2 style weights for 1 styles"):

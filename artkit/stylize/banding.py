@@ -36,6 +36,11 @@ def bytes_per_pixel(plan: Plan) -> float:
     return 4 * LIVE * widest
 
 
+def least_memory(plan: Plan, width: int) -> float:
+    """Bytes for the narrowest bands of a picture that wide."""
+    return (plan.multiple + 2 * HALO * plan.fold) * width * bytes_per_pixel(plan)
+
+
 def draw(network: StyleNetwork, x: mx.array, code: Code, memory: float, grain: mx.array | None = None) -> mx.array:
     """`network(x, code, grain)` for a picture (1, H, W, 3) within `memory` bytes (and a few rows more), evaluated."""
     if x.shape[1] * x.shape[2] * bytes_per_pixel(network.plan) <= memory:

@@ -6,6 +6,7 @@ smaller is restyled and enlarged again, with the photo's own fine detail, and as
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -18,11 +19,11 @@ import mlx.core as mx
 import numpy as np
 
 from artkit.color import keep_luma, match_color
-from artkit.contract import Step, WrongCall
+from artkit.contract import DeviceError, Step, WeightsError, WrongCall
 from artkit.image import Picture, resize
 from artkit.nets.stylenets import Code
 from artkit.stylize import gallery
-from artkit.stylize.banding import draw
+from artkit.stylize.banding import draw, least_memory
 from artkit.stylize.gallery import Style
 from artkit.stylize.manifest import Manifest, PlanName
 from artkit.stylize.options import RestyleOptions
@@ -33,6 +34,7 @@ from artkit.stylize.texture import grain
 DEFAULTS = RestyleOptions()
 PLAIN_SIZE = 512  # longest edge up to which strokes have the size that was learned, unless told, pixels
 AGAIN = 0.35  # strength of the second pass, of the first one's
+HELD, HELD_AGAIN, HELD_GRAIN, HELD_MASK = 50, 36, 8, 8  # bytes a pixel beside the network; the second for two scales
 BROAD = 8.0  # deviation of the Gaussian that tells broad areas, which the first pass colors, from strokes, pixels
 
 
@@ -63,14 +65,14 @@ class Brush:
         sets = [gallery.network(style, plan) for style in styles]
         for style, held in zip(styles, sets, strict=True):
             if held.sha256 != sets[0].sha256:
-                raise WrongCall(f'"{styles[0].name}" and "{style.name}" are of different networks and cannot be mixed')
+                raise WrongCall(_unlike(styles[0], style, plan))
         held = sets[0]
         used = [as_used(style.manifest, options) for style in styles]
         codes = [held.code(about.networks[plan].slot, about.stroke) for about in used]
         brush = cls._mixing(held, codes, used, options)
         said = f"{held.sha256} {brush.stroke} {brush.texture}".encode()
         digests = [hashlib.sha256(said + np.array(code).tobytes()).hexdigest() for code in brush.codes]
-        return replace(brush, marks=tuple(zip(names, digests, strict=True)))
+        return replace(brush, marks=tuple(zip((style.name for style in styles), digests, strict=True)))
 
     @classmethod
     def after(cls, pictures: Sequence[Picture], options: RestyleOptions = DEFAULTS) -> Brush:
@@ -109,6 +111,24 @@ class Brush:
             stroke=sum(share * about.stroke for share, about in mixed),
         )
 
+    def room(self, height: int, width: int, masks: int, options: RestyleOptions) -> float:
+        """Bytes for the network, of the memory that may be used, beside the pictures that are held.
+
+        DeviceError: less was allowed than that takes.
+        """
+        each = HELD + HELD_AGAIN * (self.stroke > 1) + HELD_GRAIN * (self.texture > 0) + HELD_MASK * masks
+        held, least = artkit.device.BASE_MEMORY + each * height * width, least_memory(self.network.network.plan, width)
+        if not options.max_memory:
+            budget = artkit.device.memory_budget()
+            return max(budget - held, budget / 4)
+        if options.max_memory < held + least:
+            need, usable = (held + least) / 1e9, options.max_memory / 1e9
+            raise DeviceError(
+                f"{max(height, width)} pixels need about {need:.2f} GB of memory, and {usable:.2f} GB may be used; "
+                "choose a smaller --size, or allow more with --max-memory"
+            )
+        return options.max_memory - held
+
     def paint(self, x: mx.array, masks: Sequence[np.ndarray], memory: float) -> mx.array:
         """(1, H, W, 3), sRGB 0..1 -> the same restyled, not clipped; masks: (H, W), one a style, or none."""
         pixels = np.array(x[0])
@@ -141,6 +161,19 @@ class Brush:
         down, right = (-edge % network.plan.multiple for edge in x.shape[1:3])
         padded = np.pad(where, ((0, down), (0, right), (0, 0)), "edge")
         return draw(network, x, Code(codes, mx.array(padded[None])), memory, noise)
+
+
+def _unlike(one: Style, other: Style, plan: PlanName) -> str:
+    """Why two styles cannot be mixed, and what can: others of the first one's network, or one that is made for it."""
+    base, friends = gallery.network(one, plan).sha256, []
+    for style in gallery.installed()[0]:
+        with contextlib.suppress(WeightsError):  # a damaged one goes with nothing
+            if style.name != one.name and plan in style.manifest.networks:
+                friends += [style.name] if gallery.network(style, plan).sha256 == base else []
+    said = f'"{one.name}" and "{other.name}" are of different networks and cannot be mixed'
+    few = ", ".join(friends[:4]) + (f" and {len(friends) - 4} more" if len(friends) > 4 else "")
+    goes = f'"{one.name}" goes with {few}, and with' if friends else f'"{one.name}" goes with'
+    return f"{said}; {goes} what artkit train mine PICTURE --base {one.name} --name NEW makes"
 
 
 def _plan(styles: Sequence[Style], options: RestyleOptions) -> PlanName:
@@ -185,7 +218,7 @@ def restyle_steps(
         yield Step(x, 1, 1, {"size": options.size})
         return
     fitted = [fit(mask, small.height, small.width) for mask in masks]
-    drawn = brush.paint(x, fitted, options.max_memory or artkit.device.memory_budget())
+    drawn = brush.paint(x, fitted, brush.room(small.height, small.width, len(fitted), options))
     pixels = np.clip(np.array(drawn[0]), 0, 1)
     if options.keep_color == "luma":
         pixels = keep_luma(pixels, small.pixels)

@@ -10,7 +10,6 @@ from artkit.stylize.objective import Aim
 from artkit.stylize.options import OptimizeOptions
 from artkit.stylize.tiling import bytes_per_pixel, reach
 
-BASE_MEMORY = 350e6  # Python, MLX, OpenCV and the network's weights
 CONTENT_CHANNELS = 512  # at most, of a content layer
 
 
@@ -27,7 +26,7 @@ def plan_memory(options: OptimizeOptions, height: int, width: int, aim: Aim) -> 
     History gives way before the tiles become smaller than they are useful; DeviceError when nothing helps.
     """
     budget = options.max_memory or artkit.device.memory_budget()
-    budget -= BASE_MEMORY
+    budget -= artkit.device.BASE_MEMORY
     pixels = height * width
     picture = pixels * 12  # one float32 picture
     strides = [aim.network.architecture.geometry(tap)[0] for tap in aim.content_layers]
@@ -42,7 +41,7 @@ def plan_memory(options: OptimizeOptions, height: int, width: int, aim: Aim) -> 
         left = budget - kept(history)
         if left >= least or (history == 1 and left > 0):
             return history, left
-    need, usable = (kept(1) + least + BASE_MEMORY) / 1e9, (budget + BASE_MEMORY) / 1e9
+    need, usable = (kept(1) + least + artkit.device.BASE_MEMORY) / 1e9, (budget + artkit.device.BASE_MEMORY) / 1e9
     raise DeviceError(
         f"{max(height, width)} pixels need about {need:.2f} GB of memory, and {usable:.2f} GB may be used; "
         "choose a smaller --size, or allow more with --max-memory"
