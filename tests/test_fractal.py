@@ -99,7 +99,8 @@ def test_known_orbits() -> None:
     start = formula.start(mx.array(points.real.astype(np.float32)), mx.array(points.imag.astype(np.float32)))
     got = smooth(run(start, formula.kernel(False), formula), formula)
     assert (got[: len(known)] == 0).all()
-    # 1 -> 1, 2, 5, 26, 677: beyond 64 at the fifth; 2 -> 2, 6, 38, 1446: at the fourth; 0.5 -> .75, 1.06, 1.63, 3.15, 10.4, 109
+    # 1 -> 1, 2, 5, 26, 677: beyond 64 at the fifth; 2 -> 2, 6, 38, 1446: at the fourth
+    # 0.5 -> 0.5, 0.75, 1.06, 1.63, 3.15, 10.4, 109
     assert [math.ceil(value) for value in got[len(known) :]] == [5, 4, 7]
 
 
@@ -164,10 +165,15 @@ def test_perturbation_counts_as_whole_numbers_do(depth: int) -> None:
     u, v = rng.uniform(-1, 1, (2, 60)).astype(np.float32)
     unit = radius / 2.0**deep.reference.exponent
     wanted = np.array(
-        [escaped(middle.moved(complex(a, b) * radius, bits_for(radius)), limit) for a, b in zip(u.astype(float), v.astype(float), strict=True)]
+        [
+            escaped(middle.moved(complex(a, b) * radius, bits_for(radius)), limit)
+            for a, b in zip(u.astype(float), v.astype(float), strict=True)
+        ]
     )
     start = deep.start(mx.array(u * np.float32(unit)), mx.array(v * np.float32(unit)))
-    job = follow(start, deep.leap(False), deep.stride, limit, formula.radius, begin=deep.reference.skipped, cycles=False)
+    job = follow(
+        start, deep.leap(False), deep.stride, limit, formula.radius, begin=deep.reference.skipped, cycles=False
+    )
     [(_, orbits)] = together([job], 1)
     got = np.ceil(smooth(orbits, formula))
     assert (wanted > 0).sum() > 40
@@ -186,7 +192,15 @@ def test_deep_pictures_agree_with_plain_ones() -> None:
     c = complex(middle) + radius * (x + 1j * y).ravel()
     wanted, _ = counted(c, np.zeros_like(c), formula)
     u, v = (mx.array((part.ravel() * radius / 2.0**deep.reference.exponent).astype(np.float32)) for part in (x, y))
-    job = follow(deep.start(u, v), deep.leap(False), deep.stride, LIMIT, formula.radius, begin=deep.reference.skipped, cycles=False)
+    job = follow(
+        deep.start(u, v),
+        deep.leap(False),
+        deep.stride,
+        LIMIT,
+        formula.radius,
+        begin=deep.reference.skipped,
+        cycles=False,
+    )
     [(_, orbits)] = together([job], 1)
     got = smooth(orbits, formula)
     early = (wanted > 0) & (wanted < 60)

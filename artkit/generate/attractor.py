@@ -1,8 +1,8 @@
 """Strange attractors: where millions of points go under a simple map, or along a flow, as a density.
 
-Maps: C. Pickover's Clifford attractor, P. de Jong's, B. Martin's Hopalong (1986). Flows: E. Lorenz (1963), Y. Aizawa, by
-Runge and Kutta's fourth-order steps, seen from the side. Many orbits run at once; the density is shown on a logarithmic
-scale with gamma, as in flames (Draves and Reckase 2003), the color is the speed at which orbits pass.
+Maps: C. Pickover's Clifford attractor, P. de Jong's, B. Martin's Hopalong (1986). Flows: E. Lorenz (1963), Y. Aizawa,
+by Runge and Kutta's fourth-order steps, seen from the side. Many orbits run at once; the density is shown on a
+logarithmic scale with gamma, as in flames (Draves and Reckase 2003), the color is the speed at which orbits pass.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ KindName = Literal["clifford", "dejong", "hopalong", "lorenz", "aizawa"]
 
 ORBITS = {False: 2**15, True: 2**20}  # that run at once on the CPU, on a GPU
 WARM_UP = 200  # first iterations, which are not drawn
-TRIES = 96  # parameters of which the richest are taken
-PROBE_ORBITS, PROBE_STEPS, PROBE_CELLS = 64, 240, 48
+TRIES = 40  # parameters of which the richest are taken
+PROBE_ORBITS, PROBE_STEPS, PROBE_CELLS = 40, 200, 48
+ENOUGH_VISITED = 0.6  # share of the cells; beyond that, more is not richer
 LEAST_LYAPUNOV = 0.01  # an iteration; below that, orbits fall onto points or circles
 DRAWN_BYTES = 60  # a pixel of the drawn size: densities, their copies, colors
 BREATH = 0.06  # how far parameters move in a loop, of their range
@@ -71,17 +72,17 @@ class AttractorOptions(CanvasOptions):
 
 
 def clifford(x: mx.array, y: mx.array, a: Number, b: Number, c: Number, d: Number) -> Point:
-    """sin ay + c cos ax, sin bx + d cos by."""
+    """The map to sin ay + c cos ax, sin bx + d cos by."""
     return mx.sin(a * y) + c * mx.cos(a * x), mx.sin(b * x) + d * mx.cos(b * y)
 
 
 def dejong(x: mx.array, y: mx.array, a: Number, b: Number, c: Number, d: Number) -> Point:
-    """sin ay - cos bx, sin cx - cos dy."""
+    """The map to sin ay - cos bx, sin cx - cos dy."""
     return mx.sin(a * y) - mx.cos(b * x), mx.sin(c * x) - mx.cos(d * y)
 
 
 def hopalong(x: mx.array, y: mx.array, a: Number, b: Number, c: Number) -> Point:
-    """y - sgn(x) √|bx - c|, a - x."""
+    """The map to y - sgn(x) √|bx - c|, a - x."""
     return y - mx.sign(x) * mx.sqrt(mx.abs(b * x - c)), a - x
 
 
@@ -159,30 +160,43 @@ def begin(kind: Kind, orbits: int, seed: int) -> Point:
     return tuple(kind.spread * mx.random.uniform(-1, 1, (orbits,), key=key) for key in keys)
 
 
-def judge(kind: Kind, parameters: mx.array, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """How rich attractors are: (T, P) -> Lyapunov exponents an iteration, and the share of cells visited, (T,) each.
+def lyapunov(kind: Kind, parameters: mx.array, seed: int) -> np.ndarray:
+    """How fast near orbits of a map part: (T, P) -> Lyapunov exponents an iteration, (T,); below 0 they come together.
 
     Two orbits that begin 10^-3 apart are followed and brought back to that distance each time (Benettin et al. 1980).
     """
-    tries = parameters.shape[0]
-    numbers = [parameters[:, k, None] for k in range(parameters.shape[1])]
-    point = tuple(mx.broadcast_to(part[None], (tries, PROBE_ORBITS)) for part in begin(kind, PROBE_ORBITS, seed))
-    steps = PROBE_STEPS if kind.dimensions == 2 else 4 * PROBE_STEPS
-    near, apart = (point[0] + 1e-3, *point[1:]), 1e-3
-    growth, seen = mx.zeros((tries,)), []
-    for step in range(steps):
+    numbers, point = _tries(kind, parameters, seed)
+    apart = 1e-3
+    near, growth = (point[0] + apart, *point[1:]), mx.zeros((parameters.shape[0],))
+    for step in range(PROBE_STEPS):
         point, near = kind.onward(*point, *numbers), kind.onward(*near, *numbers)
         between = tuple(b - a for a, b in zip(point, near, strict=True))
         distance = mx.sqrt(sum((d * d for d in between), mx.array(1e-16)))
         near = tuple(a + apart * d / distance for a, d in zip(point, between, strict=True))
-        if step >= steps // 2:
+        if step >= PROBE_STEPS // 2:
             growth = growth + mx.log(distance / apart).mean(axis=1)
+        mx.async_eval(point, near, growth)
+    return np.array(growth) / (PROBE_STEPS - PROBE_STEPS // 2)
+
+
+def visited(kind: Kind, parameters: mx.array, seed: int) -> np.ndarray:
+    """How much of its bounding box an attractor fills: (T, P) -> the share of cells that orbits visit, (T,)."""
+    numbers, point = _tries(kind, parameters, seed)
+    steps, seen = PROBE_STEPS if kind.dimensions == 2 else 3 * PROBE_STEPS, []
+    for step in range(steps):
+        point = kind.onward(*point, *numbers)
+        if step >= steps // 2:
             seen.append(mx.stack([point[0], point[-1]], axis=-1))
-        if step % 16 == 0:
-            mx.eval(point, near, growth)
-    places = np.array(mx.stack(seen, axis=2)).reshape(tries, -1, 2)
-    share = np.array([_share(one) for one in places])
-    return np.array(growth) / (steps - steps // 2), share
+        mx.async_eval(point, seen[-1:])
+    places = np.array(mx.stack(seen, axis=2)).reshape(parameters.shape[0], -1, 2)
+    return np.array([_share(one) for one in places])
+
+
+def _tries(kind: Kind, parameters: mx.array, seed: int) -> tuple[list[mx.array], Point]:
+    """Parameters as columns, (T, 1) each, and the same points to start from for all, (T, N) each."""
+    numbers = [parameters[:, k, None] for k in range(parameters.shape[1])]
+    shape = (parameters.shape[0], PROBE_ORBITS)
+    return numbers, tuple(mx.broadcast_to(part[None], shape) for part in begin(kind, PROBE_ORBITS, seed))
 
 
 def _share(places: np.ndarray) -> float:
@@ -201,11 +215,13 @@ def find(name: str, seed: int) -> tuple[float, ...]:
         return kind.first
     rng = np.random.default_rng(seed)
     low, high = np.array(kind.ranges).T
-    drawn = rng.uniform(low, high, (TRIES // (1 if kind.dimensions == 2 else 6), len(low))).astype(np.float32)
-    if name == "hopalong":  # never collapses, and has no exponent
+    flow = kind.dimensions == 3
+    drawn = rng.uniform(low, high, (TRIES // (8 if flow else 1), len(low))).astype(np.float32)
+    if not kind.bounded:  # never collapses
         return tuple(map(float, drawn[0]))
-    lyapunov, share = judge(kind, mx.array(drawn), seed)
-    worth = np.where(lyapunov > LEAST_LYAPUNOV * (1 if kind.dimensions == 2 else 0.01), np.minimum(share, 0.6), 0)
+    worth = np.minimum(visited(kind, mx.array(drawn), seed), ENOUGH_VISITED)
+    if not flow:  # a flow that falls into a cycle visits few cells anyway
+        worth = np.where(lyapunov(kind, mx.array(drawn), seed) > LEAST_LYAPUNOV, worth, 0)
     good = np.flatnonzero(worth >= 0.75 * worth.max())
     return tuple(map(float, drawn[good[0]])) if worth.max() > 0 else kind.first
 

@@ -7,6 +7,7 @@ place, it has every resolution.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Network:
         keys = mx.random.split(key, 2 * len(sizes))
         weights = [
             mx.random.normal((fan, out), key=keys[2 * k]) * (1.55 / math.sqrt(fan))
-            for k, (fan, out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+            for k, (fan, out) in enumerate(itertools.pairwise(sizes))
         ]
         places = mx.concatenate([mx.full((3, units), 1.6), mx.full((LATENT, units), 1.0)])
         weights[0] = weights[0] * places
@@ -112,7 +113,7 @@ class Painting:
 
     @classmethod
     def of(cls, options: CppnOptions) -> Painting:
-        """The network of a seed: of a few, the one whose detail is most to the liking. It is the same at every phase."""
+        """The network of a seed: of a few, the one of the most fitting detail; the same at every phase."""
         best, miss = None, math.inf
         for key in mx.random.split(mx.random.key(options.seed), TRIES):
             network_key, loop_key = mx.random.split(key)

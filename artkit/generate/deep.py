@@ -1,9 +1,9 @@
 """Deep zooms into the Mandelbrot set by perturbation: one orbit in full precision, differences to it in float32.
 
-With Z_n the orbit of the middle and z_n = Z_n + d_n that of a pixel, d' = 2Zd + d² + dc (K. I. Martin 2013, "SuperFractal
-thing maths"). d is kept as w·2^e, so that it may be far below what float32 holds; where |Z + d| < |d| the pixel goes on
-from the start of the reference orbit with d = z (rebasing: Zhuoran 2021, fractalforums.org), which leaves no glitches.
-The first iterations, in which d is still a cubic polynomial of dc, are skipped for all pixels (Martin's series).
+With Z_n the orbit of the middle and z_n = Z_n + d_n that of a pixel, d' = 2Zd + d² + dc (K. I. Martin 2013,
+"SuperFractalThing maths"). d is kept as w·2^e, so that it may be far below what float32
+holds; where |Z + d| < |d| the pixel goes on from the start of the reference orbit with d = z (rebasing: Zhuoran 2021,
+fractalforums.org), which leaves no glitches. The first iterations, in which d is still a cubic polynomial of dc, are skipped for all pixels (Martin's series).
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """Fractals of escaping points: Mandelbrot, Julia and Burning Ship sets with relief, and the basins of Newton's method.
 
-Mandelbrot pictures go as deep as 10^60 by perturbation (see deep.py). Distances to the set are |z| log|z| / |dz/dc|, and
-the direction of z / (dz/dc) is the slope that light falls on.
+Mandelbrot pictures go as deep as 10^60 by perturbation (see deep.py). Distances to the set are |z| log|z| / |dz/dc|,
+and the direction of z / (dz/dc) is the slope that light falls on.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from collections.abc import Generator, Iterable, Iterator
@@ -291,7 +290,7 @@ class Shade:
         return self.palette(1 - mx.abs(2 * t - 1))
 
     def _slope(self, orbits: Orbits) -> tuple[mx.array, ...]:
-        """z / (dz/dpixel) as a direction (x, y), and the distance to the set in halves of the picture's shorter edge."""
+        """The direction of z / (dz/dpixel), (x, y), and the distance to the set in halves of the shorter edge."""
         deep = self.view.deep
         at = 10 if deep else 4
         x, y, dx, dy = (mx.array(orbits.last[k]) for k in (0, 1, at, at + 1))

@@ -1,8 +1,8 @@
 """Living patterns on a world that closes upon itself: Lenia, and cellular automata of many states.
 
 Lenia: B. W.-C. Chan 2019, "Lenia: biology of artificial life": A' = clip(A + G(K * A) / T), the convolution by FFT.
-Cellular automata: Life-like rules (born/survives), D. Griffeath's cyclic automaton, B. Silverman's Brian's Brain. Colors
-tell what is alive, for how long it has been, and how long ago it was.
+Cellular automata: Life-like rules (born/survives), D. Griffeath's cyclic automaton, B. Silverman's Brian's Brain.
+Colors tell what is alive, for how long it has been, and how long ago it was.
 """
 
 from __future__ import annotations
@@ -151,7 +151,9 @@ def _soup(height: int, width: int, creature: Creature, seed: int) -> np.ndarray:
 
 def _put(cells: np.ndarray, patch: np.ndarray, rng: np.random.Generator) -> None:
     top, left = (rng.integers(edge) for edge in cells.shape)
-    rows, columns = ((start + np.arange(n)) % edge for start, n, edge in zip((top, left), patch.shape, cells.shape, strict=True))
+    rows, columns = (
+        (start + np.arange(n)) % edge for start, n, edge in zip((top, left), patch.shape, cells.shape, strict=True)
+    )
     cells[np.ix_(rows, columns)] = patch
 
 
@@ -165,7 +167,7 @@ def neighbors(cells: mx.array) -> mx.array:
 
 
 def parse_law(law: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """"B3/S23" -> the counts of neighbors with which cells are born, and survive."""
+    """The law "B3/S23" -> the counts of neighbors with which cells are born, and survive."""
     born, survives = law.upper().split("/")
     return tuple(map(int, born[1:])), tuple(map(int, survives[1:]))
 
@@ -301,7 +303,9 @@ def _painted(world: World, options: LifeOptions, palette: Palette) -> mx.array:
         shown = mx.clip(mx.array(resize(np.array(shown)[..., None].repeat(3, axis=2), height, width)[..., 0]), 0, 1)
     else:
         shown = mx.repeat(mx.repeat(shown, options.cell, axis=0), options.cell, axis=1)[:height, :width]
-    colors = palette.around(shown) if isinstance(world, Cyclic) else palette(shown if not _is_light(palette) else 1 - shown)
+    colors = (
+        palette.around(shown) if isinstance(world, Cyclic) else palette(shown if not _is_light(palette) else 1 - shown)
+    )
     image = canvas.average_down(colors, factor)
     return canvas.dither(image, options.seed)[None] if isinstance(world, Lenia) else image[None]
 

@@ -1,7 +1,7 @@
-"""Newton's method for the roots of z^n - 1: which root a point comes to is a fractal (Cayley 1879, the case of cubics).
+"""Newton's method for the roots of z^n - 1: which root a point comes to is a fractal (Cayley 1879).
 
-With a complex factor a before the step (z - a p/p'), the basins turn into spirals. How fast a point arrives is summed up
-smoothly as exp(-1/|step|) (P. Bourke's "exponential smoothing").
+With a complex factor a before the step (z - a p/p'), the basins turn into spirals. How fast a point arrives is summed
+up smoothly as exp(-1/|step|) (P. Bourke's "exponential smoothing").
 """
 
 from __future__ import annotations
@@ -42,10 +42,8 @@ def newton(x: mx.array, y: mx.array, power: int, factor: complex, iterations: in
     return x, y, slow
 
 
-def _once(
-    x: mx.array, y: mx.array, slow: mx.array, power: int, factor: complex
-) -> tuple[mx.array, mx.array, mx.array]:
-    """z - a (z - z^(1-n)) / n, since p/p' = (z^n - 1) / (n z^(n-1))."""
+def _once(x: mx.array, y: mx.array, slow: mx.array, power: int, factor: complex) -> tuple[mx.array, mx.array, mx.array]:
+    """One step: z - a (z - z^(1-n)) / n, since p/p' = (z^n - 1) / (n z^(n-1))."""
     square = x * x + y * y + 1e-12
     ix, iy = x / square, -y / square  # 1/z
     px, py = ix, iy

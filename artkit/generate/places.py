@@ -39,8 +39,8 @@ def julia_constant(seed: int) -> complex:
 def wander(seed: int) -> tuple[Place, float]:
     """A minibrot and its surroundings: its nucleus in all the digits needed, and the radius to look at.
 
-    From a random point at the edge on to a minibrot nearby, and from the Julia-like ornaments around it, as large as the
-    geometric mean of where one was and the minibrot, to a smaller one, once or more.
+    From a random point at the edge on to a minibrot nearby, and from the Julia-like ornaments around it, as large as
+    the geometric mean of where one was and the minibrot, to a smaller one, once or more.
     """
     rng = random.Random(f"wander {seed}")
     turn = rng.choice([rng.uniform(0.04, 0.15), rng.uniform(0.15, 0.3), rng.uniform(0.3, 0.48)])
