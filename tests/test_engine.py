@@ -142,16 +142,49 @@ def test_an_owner_at_work_waits_for_a_newcomer(engine: Engine) -> None:
     assert log == ["new", "first"]
 
 
+class Work:
+    """A task that does nothing."""
+
+    ready = True
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+
+
+def test_who_asks_again_and_again_cannot_hold_up_who_asked_for_much_at_once() -> None:
+    line: Line[Work] = Line()
+    for owner in ("much", "much", "much", "much", "a", "b"):
+        line.add(Work(owner))
+    served = []
+    for _ in range(12):
+        task = line.next()
+        line.remove(task)
+        served.append(task.owner)
+        if task.owner != "much":
+            line.add(Work(task.owner))
+    assert served == ["much", "a", "b"] * 4
+
+
+def test_ever_new_owners_cannot_hold_up_a_second_task() -> None:
+    line: Line[Work] = Line()
+    for owner in ("much", "much", "a", "b", "c", "d"):
+        line.add(Work(owner))
+    served = []
+    for number in range(20):
+        task = line.next()
+        line.remove(task)
+        served.append(task.owner)
+        line.add(Work(f"new {number}"))
+    assert served.count("much") == 2
+
+
 def test_a_line_remembers_nothing_of_owners_who_left() -> None:
-    class Work:
-        ready = True
-
-        def __init__(self, owner: str) -> None:
-            self.owner = owner
-
     line: Line[Work] = Line()
     for number in range(100):
         line.add(Work(str(number)))
+        if number >= 10:
+            line.remove(line.next())
+    assert len(line._rounds) <= 30
     while line.ready:
         line.remove(line.next())
     assert not line._rounds

@@ -23,15 +23,20 @@ Work = TypeVar("Work", bound=Task)
 class Line(Generic[Work]):
     """A waiting line with rounds: in each round every owner has one turn, whoever came first goes first.
 
-    Ten tasks of one owner therefore hold up another's first one by no more than the task that has begun (start-time
-    fair queueing, Goyal, Vin and Cheng 1996, with every task of the same length).
+    Ten tasks of one owner therefore hold up another's first one by no more than the task that has begun. Who asks again
+    as soon as he is served comes into the next round and cannot hold up the ten, and neither can ever new owners: the
+    clock goes on by one round when as many tasks have had their turn as there are owners.
+
+    Start-time fair queueing (Goyal, Vin and Cheng 1996) with all tasks of the same length, and with the clock of weighted
+    fair queueing (Demers, Keshav and Shenker 1989).
     """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, int, Work]] = []  # round, number, task: always in order
+        self._waiting: list[tuple[float, int, Work]] = []  # round, number, task: always in order
         self._begun: list[Work] = []
-        self._rounds: dict[str, int] = {}  # the round of the last task of every owner who has tasks here
-        self._round = self._count = 0
+        self._rounds: dict[str, float] = {}  # of every owner's next task, where that is not the present one
+        self._now = self._turn = 0.0  # the present round, and the part of it that the last turn was
+        self._count = 0
 
     def __len__(self) -> int:
         """How many tasks wait."""
@@ -39,17 +44,18 @@ class Line(Generic[Work]):
 
     def add(self, task: Work) -> None:
         """Put a task in line."""
-        turn = max(self._round, self._rounds.get(task.owner, -1) + 1)
-        self._rounds[task.owner] = turn
+        start = max(self._now, self._rounds.get(task.owner, 0.0))
+        self._rounds[task.owner] = start + 1
         self._count += 1
-        bisect.insort(self._waiting, (turn, self._count, task), key=lambda entry: entry[:2])
+        bisect.insort(self._waiting, (start, self._count, task), key=lambda entry: entry[:2])
 
     def remove(self, task: Work) -> None:
         """Take a task out of the line, waiting or begun."""
         self._waiting = [entry for entry in self._waiting if entry[2] is not task]
         self._begun = [other for other in self._begun if other is not task]
-        if not any(other.owner == task.owner for other in self.tasks()):
-            self._rounds.pop(task.owner, None)
+        if not (self._waiting or self._begun):
+            self._rounds.clear()
+            self._now = self._turn = 0.0
 
     @property
     def ready(self) -> bool:
@@ -64,8 +70,11 @@ class Line(Generic[Work]):
         for task in self._begun:
             if task.ready:
                 return task
-        self._round, _, task = self._waiting.pop(0)
+        start, _, task = self._waiting.pop(0)
         self._begun.append(task)
+        self._now = max(self._now + self._turn, start)
+        self._turn = 1 / len({other.owner for other in self.tasks()})
+        self._rounds = {owner: round for owner, round in self._rounds.items() if round > self._now}
         return task
 
     def position(self, task: Work) -> int:
