@@ -57,7 +57,7 @@ class UnknownStyle(WrongCall):
 
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
         known = sorted(known)
-        if near := difflib.get_close_matches(name, known, n=1):
+        if near := difflib.get_close_matches(name.lower(), known, n=1):
             todo = f'did you mean "{near[0]}"? (artkit styles lists all {len(known)})'
         elif known:
             todo = f"artkit styles lists all {len(known)}; a picture file works too"

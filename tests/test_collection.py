@@ -106,6 +106,10 @@ def test_a_single_style_is_added_and_removed(own: Path, single: Path, base: str)
     assert [path for path in own.rglob("*") if path.is_file()] == []
 
 
+def test_a_name_keeps_its_underscores(single: Path) -> None:
+    assert collection.add(str(single.rename(single.with_name("Great_Wave (2).artstyle")))).name == "great_wave-2"
+
+
 def test_a_single_style_outlives_the_network_that_was_shipped(own: Path, shipped: Path, single: Path) -> None:
     collection.add(str(single), "mine")
     collection.add(str(single), "mine-too")

@@ -211,6 +211,41 @@ def test_wrong_calls_get_one_line(
     assert err.count("\n") == 1
 
 
+def test_names_may_be_typed_in_capitals(photo: Picture, capfd: pytest.CaptureFixture[str]) -> None:
+    save(photo, "photo.png")
+    words = ["--style", "Wave", "--size", "44", "--resume"]
+    code, _, err = run(capfd, "stylize", "photo.png", *words)
+    assert code == 0, err
+    assert "photo_wave.png  44×30" in err
+    assert "resume" not in err  # a single pass has nothing that could be taken up again
+    recipe = load_recipe("photo_wave.png")
+    assert recipe
+    assert [source.path for source in recipe.sources if source.role == "style"] == ["wave"]
+    drawn = restyle(photo, ["WAVE"], RestyleOptions(size=44)).pixels
+    np.testing.assert_array_equal(drawn, restyle(photo, ["wave"], RestyleOptions(size=44)).pixels)
+    assert Brush.of(["WAVE"]).marks == Brush.of(["wave"]).marks
+    with pytest.raises(UnknownStyle, match='did you mean "wave"'):
+        gallery.get("WAFE")
+
+
+def test_info_says_how_strong_a_style_was(photo: Picture, capfd: pytest.CaptureFixture[str]) -> None:
+    save(photo, "photo.png")
+    run(capfd, "stylize", "photo.png", "--style", "wave", "--size", "800", "--texture", "0.1", "-q")
+    said = run(capfd, "info", "photo_wave.png")[1]
+    assert "  wave with:       strength 0.9, stroke 1, texture 0.1\n" in said  # 0.8 by itself, and √(800/512) larger
+
+
+def test_weights_that_are_words_of_their_own_are_explained(photo: Picture, capfd: pytest.CaptureFixture[str]) -> None:
+    save(photo, "photo.png")
+    words = ["-s", "wave", "-s", "starry", "--style-weight", "0.7", "0.3"]
+    code, _, err = run(capfd, "stylize", "photo.png", *words)
+    assert code == 2
+    assert err == "artkit: 0.3 is taken for a photo; several weights are one word: --style-weight 0.7,0.3\n"
+    Path("photo.png").rename("0.3")  # a photo all the same
+    assert run(capfd, "stylize", *words, "--size", "44", "-q", "-o", "out.png")[0] == 2  # one weight for two styles
+    assert run(capfd, "stylize", *words[:-2], "0.7,0.3", "0.3", "--size", "44", "-q", "-o", "out.png")[0] == 0
+
+
 def test_a_file_of_a_styles_name_comes_first() -> None:
     assert gallery.is_named("wave")
     Path("wave").touch()

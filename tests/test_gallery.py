@@ -43,7 +43,7 @@ def test_styles_by_name(shipped: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["stary", "", "..", "networks", "wave/../starry", "../shipped/wave", "Wave", ".hidden"]
+    "name", ["stary", "", "..", "networks", "wave/../starry", "../shipped/wave", "Wafe", ".hidden"]
 )
 def test_other_names_are_unknown(name: str) -> None:
     with pytest.raises(UnknownStyle) as error:

@@ -222,7 +222,7 @@ def test_each_is_told_from_the_other(network_file: Path, style_file: Path) -> No
 
 def test_another_file_than_expected_is_refused(network_file: Path) -> None:
     message = refused(network_file, lambda path: read_network(path, "0" * 64))
-    assert f"its SHA-256 is {sha256(network_file)[:12]}…, not 000000000000…; get it again" in message
+    assert f"its SHA-256 is {sha256(network_file)[:12]}…, not 000000000000…; get or make it again" in message
 
 
 def test_one_flipped_bit_is_seen(style_file: Path) -> None:

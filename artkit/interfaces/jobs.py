@@ -54,7 +54,8 @@ def choose(styles: Sequence[str], params: Mapping[str, Any]) -> Choice:
     if params.get("fast"):
         raise WrongCall("--fast is for painting after a picture file; a named style is fast already")
     _refuse(params, OptimizeOptions, RestyleOptions, "is for painting after a picture file, not for a named style")
-    return Choice(tuple(styles), checked(RestyleOptions, given(RestyleOptions, params)))
+    names = tuple(gallery.get(style).name for style in styles)
+    return Choice(names, checked(RestyleOptions, given(RestyleOptions, params)))
 
 
 def _refuse(params: Mapping[str, Any], model: type, other: type, why: str) -> None:
@@ -71,6 +72,11 @@ class Job:
     options: OptimizeOptions | RestyleOptions
     sources: tuple[Source, ...]
     _material: Any
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it takes long enough to be stopped and taken up again; a style network needs one pass."""
+        return isinstance(self.options, OptimizeOptions)
 
     @property
     def seed(self) -> int | None:

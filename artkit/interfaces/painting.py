@@ -85,7 +85,7 @@ def paint(photo: Picture, source: Source, target: Path, plan: Plan, shown: Progr
     begun = time.monotonic()
     checkpoint = None if target == STDOUT else checkpoint_of(target)
     unfinished = checkpoint is not None and checkpoint.exists()
-    if plan.resume and not unfinished:
+    if plan.resume and not unfinished and plan.job.lasts:
         shown.say(f"{target}: nothing to resume, starting from the beginning")
     elif checkpoint is not None and not plan.resume:
         checkpoint.unlink(missing_ok=True)

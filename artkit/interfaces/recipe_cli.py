@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from artkit._version import __version__
-from artkit.contract import PictureError, Recipe, Source, WrongCall
+from artkit.contract import ArtkitError, PictureError, Recipe, Source, WrongCall
 from artkit.interfaces.jobs import job_again
 from artkit.interfaces.outputs import SaveOptions, make_folder
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
@@ -69,8 +69,31 @@ def _told(recipe: Recipe) -> Iterable[str]:
     chosen = {name: value for name, value in recipe.options.items() if usual.get(name, ...) != value}
     for name, value in chosen.items():
         yield f"  {name + ':':16} {_short(value)}"
+    yield from _used(recipe)
     rest = [f"{name} {_short(value)}" for name, value in recipe.options.items() if name not in chosen and value]
     yield f"  {'as usual:':16} {', '.join(rest)}"
+
+
+def _used(recipe: Recipe) -> Iterable[str]:
+    """For each style that was drawn in one pass, how strong and with what strokes, where nobody chose it."""
+    if recipe.technique != "restyle":
+        return
+
+    from artkit.stylize import gallery
+    from artkit.stylize.feedforward import as_used
+    from artkit.stylize.manifest import Manifest
+    from artkit.stylize.predicting import TEXTURE
+
+    options = RestyleOptions.checked({n: v for n, v in recipe.options.items() if n in RestyleOptions.model_fields})
+    for source in recipe.sources:
+        if source.role == "style":
+            try:
+                usual = Manifest(title="any", texture=TEXTURE) if options.fast else gallery.get(source.path).manifest
+            except ArtkitError:
+                continue  # it is not here any more
+            used = as_used(usual, options)
+            said = f"strength {used.strength:g}, stroke {used.stroke:.3g}, texture {used.texture:g}"
+            yield f"  {Path(source.path).stem + ' with:':16} {said}"
 
 
 def _defaults(recipe: Recipe) -> dict[str, Any]:

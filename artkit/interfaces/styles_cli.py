@@ -125,7 +125,7 @@ def add(source: str, name: str | None, overwrite: bool) -> None:
 
     style = collection.add(source, name, overwrite=overwrite)
     click.echo(f"{style.name}: {style.manifest.title}; artkit stylize photo.jpg --style {style.name}", err=True)
-    _say_what_it_hides(style.name)
+    say_what_it_hides(style.name)
     click.echo(style.folder)
 
 
@@ -160,10 +160,10 @@ def make(picture: str, name: str, predictor: Path | None, overwrite: bool) -> No
         write_style(path, about, predict.plan, code, stroke, base=predict.base)
         collection.add(str(path), name, overwrite=overwrite)
     click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
-    _say_what_it_hides(name)
+    say_what_it_hides(name)
 
 
-def _say_what_it_hides(name: str) -> None:
+def say_what_it_hides(name: str) -> None:
     """A style of the person's own stands before one that artkit ships under the same name."""
     from artkit.stylize import gallery, manifest
 

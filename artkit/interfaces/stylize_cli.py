@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,11 @@ def stylize(
     saving = checked(SaveOptions, given(SaveOptions, params))
     if save_every and not choice.optimizes:
         raise WrongCall("--save-every is for painting after a picture file; a named style takes one pass")
+
+    for photo in photos if params.get("style_weight") else ():
+        if re.fullmatch(r"\d*\.?\d+", photo) and not Path(photo).exists():
+            weights = ",".join([*params["style_weight"], photo])
+            raise WrongCall(f"{photo} is taken for a photo; several weights are one word: --style-weight {weights}")
 
     from artkit.interfaces.inputs import find_inputs  # the imports grow heavier as more is known to be right
 

@@ -10,6 +10,7 @@ import click
 
 from artkit.contract import WrongCall
 from artkit.interfaces.forms import checked, flags, given
+from artkit.interfaces.styles_cli import say_what_it_hides
 from artkit.interfaces.training import (
     first_rank,
     learn,
@@ -193,6 +194,8 @@ def mine(
 
     import tempfile
 
+    from artkit.device import uses_gpu
+
     from artkit.image import load
     from artkit.stylize import collection
     from artkit.train.personal import mine_steps
@@ -204,6 +207,8 @@ def mine(
     picture = load(painting)
     held = base_of(base, plan)
     seen, content = open_features(features), open_photos(photos, options.crop)
+    if held.network.plan.name == "full" and not (quiet or uses_gpu()):
+        click.echo("without a GPU this takes hours; --plan light takes about a third of the time", err=True)
     judged_on, shown, drawn = hold_out(content, options.crop), samples(content, options.crop), held.network.plan
 
     def preview(weights: Weights) -> np.ndarray:
@@ -239,6 +244,7 @@ def mine(
     if first_rank():
         click.echo(f"{name}{said}")
         click.echo(f"artkit stylize photo.jpg --style {name}")
+        say_what_it_hides(name)
 
 
 def base_of(base: str | None, plan: PlanName | None) -> StyleSet:

@@ -42,7 +42,7 @@ def add(source: str, name: str | None = None, *, overwrite: bool = False) -> Sty
     with _disk_errors(), _staging(root) as staging:
         try:
             suggested = unpack(source, staging)
-            name = name or re.sub("[^a-z0-9]+", "-", suggested.lower()).strip("-")[:64]
+            name = name or re.sub("[^a-z0-9_]+", "-", suggested.lower()).strip("-_")[:64]
             check_new(name, overwrite)
             style = Style(name, staging, manifest.read(staging / manifest.NAME))
             for plan in style.manifest.networks:

@@ -73,7 +73,8 @@ def is_name(name: str) -> bool:
 
 
 def folder_of(name: str) -> Path | None:
-    """The folder of a style, the person's before the shipped one."""
+    """The folder of a style, the person's before the shipped one; names are lowercase, but may be typed otherwise."""
+    name = name.lower()
     places = [root / name for root in (own_folder(), folder())] if is_name(name) else []
     return next((place for place in places if (place / manifest.NAME).is_file()), None)
 
@@ -86,7 +87,7 @@ def get(name: str) -> Style:
     place = folder_of(name)
     if place is None:
         raise UnknownStyle(name, names())
-    return Style(name, place, manifest.read(locate(place, manifest.NAME)))
+    return Style(place.name, place, manifest.read(locate(place, manifest.NAME)))
 
 
 def installed() -> tuple[list[Style], list[WeightsError]]:
@@ -129,7 +130,7 @@ def network(style: Style, plan: PlanName = "full") -> StyleSet:
     entries = style.manifest.networks
     if plan not in entries:
         raise WrongCall(f'style "{style.name}" has no {plan} network, only {" and ".join(entries)}')
-    again = f"artkit styles remove {style.name}, and add it again" if style.own else "install artkit again"
+    again = f"artkit styles remove {style.name}, and add or make it again" if style.own else "install artkit again"
     path = locate(style.folder, entries[plan].file)
     if not path.is_file():
         raise WeightsError(f'style "{style.name}": {path} is missing; {again}')
@@ -168,7 +169,7 @@ def _read_once(path: Path, sha256: str, *stamp: int) -> StyleSet:
     base = _read(held, NetworkFile(file=held.name, slot=1, sha256=style.base))
     if base.network.plan is not style.plan:
         raise WeightsError(
-            f"{path}: its plan is {style.plan.name}, its network's {base.network.plan.name}; get it again"
+            f"{path}: its plan is {style.plan.name}, its network's {base.network.plan.name}; get or make it again"
         )
     return style.on(base)
 

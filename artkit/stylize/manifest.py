@@ -118,7 +118,7 @@ class Manifest(BaseModel):
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
-            raise WeightsError(f"{origin}: its manifest is damaged; get it again")
+            raise WeightsError(f"{origin}: its manifest is damaged; get or make it again")
         manifest = cls.of(values, origin)
         if manifest.networks:
             raise WeightsError(f'{origin}: "networks" has no place in the manifest of a single style')

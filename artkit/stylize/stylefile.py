@@ -145,7 +145,7 @@ def read_style(path: Path, sha256: str = "") -> SingleStyle:
     base = held.metadata.get("base", "")
     deep = not base
     if base and not re.fullmatch("[0-9a-f]{64}", base):
-        _refuse(path, "its base is not a SHA-256; get it again")
+        _refuse(path, "its base is not a SHA-256; get or make it again")
     manifest = Manifest.from_json(held.metadata.get("style", ""), path)
     arrays = _arrays(path, held, {**style_shapes(plan), **(plan.shapes() if deep else {})})
     code, stroke = arrays.pop("code"), arrays.pop("stroke")
@@ -179,7 +179,8 @@ def _open(path: Path, sha256: str) -> tuple[Checkpoint, Plan, str]:
             _refuse(path, f"larger than {MAX_BYTES >> 20} MB, which no style is; check that it is the right file")
     found = file_sha256(path)
     if sha256 and found != sha256:
-        _refuse(path, f"damaged or another file: its SHA-256 is {found[:12]}…, not {sha256[:12]}…; get it again")
+        other = f"its SHA-256 is {found[:12]}…, not {sha256[:12]}…"
+        _refuse(path, f"damaged or another file: {other}; get or make it again")
     held = checkpoint.read(path)
     metadata = held.metadata
     version = metadata.get("format", "")
@@ -192,7 +193,7 @@ def _open(path: Path, sha256: str) -> tuple[Checkpoint, Plan, str]:
             path, f"its plan {metadata['plan']!a:.40} is unknown to this artkit; update artkit: pip install -U artkit"
         )
     if not sha256 and checkpoint.data_sha256(path) != metadata.get("sha256"):
-        _refuse(path, "damaged, its SHA-256 is not the recorded one; get it again")
+        _refuse(path, "damaged, its SHA-256 is not the recorded one; get or make it again")
     return held, PLANS[metadata["plan"]], found
 
 
@@ -202,10 +203,10 @@ def _arrays(path: Path, held: Checkpoint, shapes: Mapping[str, tuple[int, ...]])
     arrays = {}
     for name, tensor in held.tensors.items():
         if tensor.dtype not in _FLOATS:
-            _refuse(path, f"{name} is of type {tensor.dtype}, not float16; get it again")
+            _refuse(path, f"{name} is of type {tensor.dtype}, not float16; get or make it again")
         array = tensor.read().astype(np.float32)
         if not np.isfinite(array).all():
-            _refuse(path, f"{name} has NaN or infinity; get it again, or train it again")
+            _refuse(path, f"{name} has NaN or infinity; get or make it again")
         arrays[name] = mx.array(array)
     mx.eval(arrays)
     return arrays
@@ -214,11 +215,11 @@ def _arrays(path: Path, held: Checkpoint, shapes: Mapping[str, tuple[int, ...]])
 def _check_shapes(path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
     for name, shape in expected.items():
         if name not in found:
-            _refuse(path, f"{name} is missing; get it again")
+            _refuse(path, f"{name} is missing; get or make it again")
         if found[name] != shape:
-            _refuse(path, f"{name} is {found[name]}, it should be {shape}; get it again")
+            _refuse(path, f"{name} is {found[name]}, it should be {shape}; get or make it again")
     if more := sorted(found.keys() - expected.keys()):
-        _refuse(path, f"{more[0]!a:.60} does not belong in it; get it again")
+        _refuse(path, f"{more[0]!a:.60} does not belong in it; get or make it again")
 
 
 def _write(
