@@ -168,7 +168,7 @@ class Pace:
         if self._begun is None:  # the first step waits for kernels to be built, and its time says little
             self._begun, self._done = now, progress.done
             return f"step {progress.step} is done"
-        if self._steps not in (3, 10) or progress.done <= self._done:
+        if self._steps not in (3, 10) or not self._done < progress.done < 1:
             return None
         took = now - self._begun
         left = took * (1 - progress.done) / (progress.done - self._done)
