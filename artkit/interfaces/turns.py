@@ -27,8 +27,8 @@ class Line(Generic[Work]):
     as soon as he is served comes into the next round and cannot hold up the ten, and neither can ever new owners: the
     clock goes on by one round when as many tasks have had their turn as there are owners.
 
-    Start-time fair queueing (Goyal, Vin and Cheng 1996) with all tasks of the same length, and with the clock of weighted
-    fair queueing (Demers, Keshav and Shenker 1989).
+    Start-time fair queueing (Goyal, Vin and Cheng 1996) with all tasks of the same length, and with the clock of
+    weighted fair queueing (Demers, Keshav and Shenker 1989).
     """
 
     def __init__(self) -> None:
