@@ -168,7 +168,7 @@ class Client:
         """Until the client leaves, or does not read, or says nothing for long."""
         tasks: list[asyncio.Task[None]] = []
         try:
-            await self._say(type="hello", styles=_styles(), in_flight=IN_FLIGHT, largest=LARGEST)
+            await self._say(type="hello", styles=await asyncio.to_thread(_styles), in_flight=IN_FLIGHT, largest=LARGEST)
             tasks = [asyncio.create_task(work()) for work in (self._read, self._draw, self._answer)]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

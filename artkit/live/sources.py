@@ -143,7 +143,7 @@ def _camera(number: int, longest: int, fps: float) -> Source:
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, longest)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, round(longest * 9 / 16))
-        capture.set(cv2.CAP_PROP_FPS, fps)
+        capture.set(cv2.CAP_PROP_FPS, max(30.0, fps))
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     rate = float(capture.get(cv2.CAP_PROP_FPS))
     return Source(rate if 0 < rate <= 1000 else 0.0, True, camera_frames(capture, number), capture.release)
