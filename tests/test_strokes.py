@@ -183,7 +183,9 @@ def test_lines_that_do_not_meet_and_dots_stay_as_they_are():
 def test_sorting_finds_the_nearest_end_every_time(count: int):
     rng = np.random.default_rng(count)
     lines = [rng.uniform(0, 100, (2, 2)) for _ in range(count)]
-    got = nearest_next(lines)
+    indexed = nearest_next(lines)
+    got = [line for _, line in indexed]
+    assert all(np.array_equal(np.sort(line, axis=0), np.sort(lines[i], axis=0)) for i, line in indexed)
     key = {tuple(sorted(map(tuple, line.tolist()))) for line in lines}
     assert {tuple(sorted(map(tuple, line.tolist()))) for line in got} == key
     pen = np.zeros(2)
@@ -197,7 +199,7 @@ def test_sorting_finds_the_nearest_end_every_time(count: int):
 
 def test_a_closed_line_is_entered_where_it_is_nearest():
     square = np.array([[10.0, 10], [20, 10], [20, 20], [10, 20], [10, 10]])
-    first, second = nearest_next([square, np.array([[0.0, 0], [21, 21]])])
+    (_, first), (_, second) = nearest_next([square, np.array([[0.0, 0], [21, 21]])])
     assert first.tolist() == [[0, 0], [21, 21]]
     assert second.tolist() == [[20, 20], [10, 20], [10, 10], [20, 10], [20, 20]]
 
@@ -210,12 +212,12 @@ def parsed(text: str) -> tuple[ET.Element, list[tuple[str, np.ndarray, float]]]:
     root = ET.fromstring(text)
     paths = []
     for layer in root.findall(f"{SVG}g"):
-        for group in layer.findall(f"{SVG}g"):
-            for path in group.findall(f"{SVG}path"):
-                d = path.attrib["d"]
-                points = np.array(re.findall(r"-?\d+\.?\d*", d), np.float64).reshape(-1, 2)
-                points = np.concatenate([points, points[:1]]) if d.endswith("Z") else points
-                paths.append((layer.attrib["stroke"], points, float(group.attrib["stroke-width"])))
+        for path in layer.findall(f"{SVG}path"):
+            d = path.attrib["d"]
+            points = np.array(re.findall(r"-?\d+\.?\d*", d), np.float64).reshape(-1, 2)
+            points = np.concatenate([points, points[:1]]) if d.endswith("Z") else points
+            width = path.attrib.get("stroke-width") or layer.attrib["stroke-width"]
+            paths.append((layer.attrib["stroke"], points, float(width)))
     return root, paths
 
 
@@ -268,11 +270,18 @@ def test_a_layer_a_pen_in_their_order():
     assert not root.findall(f".//{SVG}rect")  # a plotter would draw it
 
 
+def test_lines_of_several_widths_are_sorted_together_and_only_alike_ones_merged():
+    thin, thick = stroke((0, 8), (4, 8), width=1), stroke((4, 8), (8, 8), width=3)
+    _, paths = parsed(svg(drawing(thin, stroke((12, 8), (16, 8), width=1), thick, stroke((8, 8), (12, 8), width=3))))
+    assert [width for _, _, width in paths] == pytest.approx([0.265, 0.794, 0.265])
+    assert [points[0, 0] * 96 / 25.4 for _, points, _ in paths] == pytest.approx([0, 4, 12], abs=0.01)
+
+
 def test_a_dot_and_a_closed_line():
     square = [(2.0, 2.0), (8, 2), (8, 8), (2, 8), (2, 2)]
     text = svg(drawing(stroke((4, 4), width=3), stroke(*square)))
     dot, closed = sorted(re.findall(r' d="([^"]+)"', text), key=len)
-    assert dot == "M1.058,1.058 1.058,1.058"
+    assert dot == "M1.058,1.058 1.059,1.058"
     assert closed.endswith("Z")
     assert closed.count(",") == 4
 

@@ -286,7 +286,8 @@ def _garden(word: str, system: Preset, options: LsystemOptions, colors: np.ndarr
                 continue
             place = max(way.depth / max(deepest, 1), math.hypot(*way.points[0]) / far)
             pen = min(int(place * len(green)), len(green) - 1)
-            strokes.append(Stroke(points, green[pen], options.line_width * (0.45 + 1.6 * (1 - place) ** 1.5)))
+            width = options.line_width * round(0.45 + 1.6 * (1 - place) ** 1.5, 1)
+            strokes.append(Stroke(points, green[pen], width))
     return strokes
 
 

@@ -35,7 +35,7 @@ class PackOptions(LineOptions):
     smallest: float = Field(default=3.0, gt=0, le=500, description="Radius, thousandths of the shorter edge")
     gap: float = Field(default=2.5, ge=0, le=100, description="Between circles, thousandths of the shorter edge")
     mark: Literal["mixed", "disc", "ring", "rings", "spiral", "hatch"] = Field(
-        default="mixed", description="What a circle is drawn as"
+        default="mixed", description="What a circle is drawn as (plotters: a disc is a dot to them)"
     )
     shape: Literal["sheet", "circle"] = Field(default="sheet", description="What is filled")
 

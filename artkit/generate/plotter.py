@@ -106,26 +106,32 @@ def save_drawing(
 
 
 def _layer(number: int, pen: tuple[str, str], strokes: list[Stroke], scale: float, corner: np.ndarray) -> str:
+    """One pen's lines, those as wide as each other merged, all of them sorted."""
     name, color = pen
-    widths: dict[float, list[np.ndarray]] = {}
+    by_width: dict[float, list[np.ndarray]] = {}
     for stroke in strokes:
-        widths.setdefault(round(stroke.width * scale, 3), []).append(stroke.points * scale + corner)
-    drawn = "".join(
-        f'<g stroke-width="{width:g}">\n{"".join(map(_path, nearest_next(merged(lines, MEET))))}</g>\n'
-        for width, lines in widths.items()
-    )
+        by_width.setdefault(round(stroke.width * scale, 3), []).append(stroke.points * scale + corner)
+    lines, widths = [], []
+    for width, those in by_width.items():
+        whole = merged(those, MEET)
+        lines += whole
+        widths += [width] * len(whole)
+    alike = len(by_width) == 1
+    drawn = [_path(line, None if alike else widths[i]) for i, line in nearest_next(lines)]
     label = f"{number} {name} {color}".replace("  ", " ")
+    width = f' stroke-width="{widths[0]:g}"' if alike else ""
     return (
-        f'<g id="layer{number}" inkscape:groupmode="layer" inkscape:label={quoteattr(label)} stroke="{color}" '
-        f'fill="none" stroke-linecap="round" stroke-linejoin="round">\n{drawn}</g>\n'
+        f'<g id="layer{number}" inkscape:groupmode="layer" inkscape:label={quoteattr(label)} stroke="{color}"{width} '
+        f'fill="none" stroke-linecap="round" stroke-linejoin="round">\n{"".join(drawn)}</g>\n'
     )
 
 
-def _path(line: np.ndarray) -> str:
-    """M x,y x,y …: points after the first are lines to it. A dot is a line of no length, with its round ends."""
+def _path(line: np.ndarray, width: float | None) -> str:
+    """M x,y x,y …: points after the first are lines to it. A dot is a line of a thousandth of a millimetre."""
     if len(line) == 1:
-        line = np.repeat(line, 2, axis=0)
+        line = np.concatenate([line, line + np.array([0.001, 0])])
     closed = len(line) > 3 and (line[0] == line[-1]).all()
     points = line[:-1] if closed else line
     numbers = ("%.3f,%.3f " * len(points)) % tuple(points.ravel().tolist())
-    return f'<path d="M{numbers.rstrip()}{"Z" if closed else ""}"/>\n'
+    own = "" if width is None else f' stroke-width="{width:g}"'
+    return f'<path{own} d="M{numbers.rstrip()}{"Z" if closed else ""}"/>\n'

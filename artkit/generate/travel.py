@@ -66,8 +66,8 @@ def _meeting(
     return None
 
 
-def nearest_next(lines: Sequence[np.ndarray], start: tuple[float, float] = (0.0, 0.0)) -> list[np.ndarray]:
-    """The same lines, each the nearest to where the last one ended, turned around where that is nearer.
+def nearest_next(lines: Sequence[np.ndarray], start: tuple[float, float] = (0.0, 0.0)) -> list[tuple[int, np.ndarray]]:
+    """The lines with their index, each the nearest to where the last one ended, turned around where that is nearer.
 
     Closed lines are begun at their nearest point once they are chosen.
     """
@@ -90,7 +90,7 @@ def nearest_next(lines: Sequence[np.ndarray], start: tuple[float, float] = (0.0,
             line = np.concatenate([line[i:-1], line[: i + 1]])
         elif k % 2:
             line = line[::-1]
-        ordered.append(line)
+        ordered.append((k // 2, line))
         pen = line[-1]
     return ordered
 
