@@ -10,6 +10,7 @@ import pytest
 
 from artkit.contract import WrongCall
 from artkit.generate.attractor import KINDS, AttractorOptions, Frame, attractor_steps, find, lyapunov, visited
+from artkit.generate.canvas import Size
 
 STEPS = 12
 
@@ -117,7 +118,7 @@ def test_the_frame_holds_everything() -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_pictures(name: str) -> None:
-    options = AttractorOptions(size="64x48", kind=name, points=50_000, seed=2)
+    options = AttractorOptions(size=Size(64, 48), kind=name, points=50_000, seed=2)
     *_, last = attractor_steps(options)
     picture = np.array(last.image)
     assert picture.shape == (1, 48, 64, 3)

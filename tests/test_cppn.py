@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from artkit.generate.canvas import grid
+from artkit.generate.canvas import Size, grid
 from artkit.generate.cppn import CppnOptions, Network, Painting, cppn_steps, loop
 
 SMALL = {"layers": 3, "units": 12, "supersample": 1}
@@ -53,12 +53,12 @@ def test_a_place_is_the_same_at_every_size() -> None:
 
 def test_symmetry() -> None:
     mirrored = np.array(Painting.of(CppnOptions(symmetry="mirror", **SMALL))(*grid(16, 16)))
-    options = CppnOptions(symmetry="mirror", size=33, **SMALL)
+    options = CppnOptions(symmetry="mirror", size=Size(33, 33), **SMALL)
     *_, last = cppn_steps(options)
     picture = np.array(last.image)[0]
     assert np.abs(picture - picture[:, ::-1]).max() < 0.02  # but for the dither
     assert mirrored.shape == (16, 16, 4)
-    *_, last = cppn_steps(CppnOptions(symmetry="turn", size=33, **SMALL))
+    *_, last = cppn_steps(CppnOptions(symmetry="turn", size=Size(33, 33), **SMALL))
     picture = np.array(last.image)[0]
     assert np.abs(picture - picture[::-1, ::-1]).max() < 0.02
 

@@ -10,6 +10,7 @@ import pytest
 
 from artkit.contract import WrongCall
 from artkit.generate.bigplane import Place, bits_for, nucleus, orbit, period, size_of
+from artkit.generate.canvas import Size
 from artkit.generate.deep import DeepFormula, Reference
 from artkit.generate.escape import Formula, Kernel, Orbits, State, follow, freeze, smooth, together
 from artkit.generate.fractal import FractalOptions, fractal_steps
@@ -228,7 +229,7 @@ def test_a_seed_finds_a_minibrot_with_all_its_digits() -> None:
     ],
 )
 def test_pictures(options: dict) -> None:
-    steps = list(fractal_steps(FractalOptions(size="48x32", supersample=1, seed=4, **options)))
+    steps = list(fractal_steps(FractalOptions(size=Size(48, 32), supersample=1, seed=4, **options)))
     picture = np.array(steps[-1].image)
     assert picture.shape == (1, 32, 48, 3)
     assert np.isfinite(picture).all()
@@ -240,7 +241,7 @@ def test_pictures(options: dict) -> None:
 
 def test_colors_come_around() -> None:
     def drawn(phase: float) -> np.ndarray:
-        options = FractalOptions(size=32, supersample=1, zoom=0, center="-0.5,0", phase=phase)
+        options = FractalOptions(size=Size(32, 32), supersample=1, zoom=0, center="-0.5,0", phase=phase)
         *_, last = fractal_steps(options)
         return np.array(last.image)
 

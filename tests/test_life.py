@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from artkit.contract import WrongCall
+from artkit.generate.canvas import Size
 from artkit.generate.life import (
     LENIA,
     Brain,
@@ -157,7 +158,7 @@ def test_the_orbium_glides_and_keeps_its_mass() -> None:
     "rule", ["orbium", "geminium", "tissue", "life", "maze", "coral", "daynight", "cyclic", "brain"]
 )
 def test_pictures(rule: str) -> None:
-    options = LifeOptions(size="96x64", rule=rule, generations=12, cell=2, seed=3)
+    options = LifeOptions(size=Size(96, 64), rule=rule, generations=12, cell=2, seed=3)
     steps = list(life_steps(options))
     picture = np.array(steps[-1].image)
     assert picture.shape == (1, 64, 96, 3)
@@ -168,7 +169,7 @@ def test_pictures(rule: str) -> None:
 
 
 def test_a_law_of_ones_own() -> None:
-    *_, last = life_steps(LifeOptions(size=64, law="b36/s23", generations=3))
+    *_, last = life_steps(LifeOptions(size=Size(64, 64), law="b36/s23", generations=3))
     assert np.array(last.image).std() > 0.01
     with pytest.raises(WrongCall, match="B3/S23"):
         LifeOptions(law="3/23")

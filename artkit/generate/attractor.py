@@ -324,7 +324,7 @@ def _sample(onward: Callable[[Point], Point], point: Point, kind: Kind, phase: f
     places = []
     for _ in range(64 if kind.bounded else 400):
         point = onward(point)
-        places.append(mx.stack(_seen(point, kind, phase), axis=-1)[:4096])
+        places.append(mx.stack(list(_seen(point, kind, phase)), axis=-1)[:4096])
         mx.eval(point, places)
     return np.array(mx.concatenate(places))
 
@@ -343,12 +343,12 @@ def developed(density: mx.array, speed: mx.array, palette: Palette, options: Att
     top, typical = float(np.quantile(some, 0.999)), float(some.mean())
     strength = options.exposure * 6 / typical
     bright = mx.log1p(density * strength) / math.log1p(top * strength)
-    bright = mx.clip(bright, 0, 1) ** (1 / options.gamma * 1.6)
+    bright = mx.clip(bright, 0, 1) ** (1.4 / options.gamma)
     pace = speed / mx.maximum(density, 1)
     paces = np.array(pace)[counts > 0]
     slow, fast = (float(v) for v in np.quantile(paces[:: max(1, len(paces) // 200_000)], (0.03, 0.97)))
     tint = mx.clip((pace - slow) / max(fast - slow, 1e-9), 0, 1)
-    t = mx.clip(bright * (0.62 + 0.38 * tint) + 0.1 * bright * bright, 0, 1)
+    t = mx.clip(bright * (0.6 + 0.45 * tint) + 0.15 * bright * bright, 0, 1)
     if _is_light(palette):
         t = 1 - t
     cover = mx.clip(bright / 0.12, 0, 1)[..., None]

@@ -25,7 +25,7 @@ class Place:
     @classmethod
     def of(cls, re: Fraction | float | str, im: Fraction | float | str, bits: int = 64) -> Place:
         """From numbers or decimal words of any length; ValueError for words that are no numbers."""
-        return cls(*(round(Fraction(part) * (1 << bits)) for part in (re, im)), bits)
+        return cls(round(Fraction(re) * (1 << bits)), round(Fraction(im) * (1 << bits)), bits)
 
     def finer(self, bits: int) -> Place:
         """The same place with at least `bits` bits."""

@@ -3,7 +3,8 @@
 With Z_n the orbit of the middle and z_n = Z_n + d_n that of a pixel, d' = 2Zd + d² + dc (K. I. Martin 2013,
 "SuperFractalThing maths"). d is kept as w·2^e, so that it may be far below what float32
 holds; where |Z + d| < |d| the pixel goes on from the start of the reference orbit with d = z (rebasing: Zhuoran 2021,
-fractalforums.org), which leaves no glitches. The first iterations, in which d is still a cubic polynomial of dc, are skipped for all pixels (Martin's series).
+fractalforums.org), which leaves no glitches. The first iterations, in which d is still a cubic polynomial of dc, are
+skipped for all pixels (Martin's series).
 """
 
 from __future__ import annotations
@@ -206,8 +207,8 @@ def _careful(formula: Formula, exponent: int, last: int) -> Kernel:
     """One iteration, rebased where |z| < |d| and at the end of the reference: (Z_n, Z_n+1, state) -> state."""
 
     def careful(here: mx.array, following: mx.array, *before: mx.array) -> State:
-        parts = [(mx.real(z), mx.imag(z)) for z in (here, following)]
-        state, dx, dy = _onward(formula, *parts, before)
+        ends = (mx.real(here), mx.imag(here)), (mx.real(following), mx.imag(following))
+        state, dx, dy = _onward(formula, *ends, before)
         x, y, wx, wy, e, s, t, place, u, v, *more = state
         place = place + 1
         again = (x * x + y * y < dx * dx + dy * dy) | (place >= last)

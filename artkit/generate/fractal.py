@@ -30,8 +30,8 @@ from artkit.image import resize
 
 DEEPEST = {"mandelbrot": 60.0, "julia": 3.5, "ship": 3.5, "newton": 3.5}
 PLAIN_ZOOM = 1.5  # log10 of the magnification from which float32 coordinates are too coarse
-BASE = {"mandelbrot": 1.25, "julia": 1.35, "ship": 1.5, "newton": 1.5}  # half of the shorter edge at zoom 0
-HOME = {"mandelbrot": (-0.7, 0.0), "julia": (0.0, 0.0), "ship": (-0.45, 0.5), "newton": (0.0, 0.0)}
+BASE = {"mandelbrot": 1.25, "julia": 1.2, "ship": 1.5, "newton": 1.5}  # half of the shorter edge at zoom 0
+HOME = {"mandelbrot": (-0.7, 0.0), "julia": (0.0, 0.0), "ship": (-0.45, -0.5), "newton": (0.0, 0.0)}
 HEAVY = 2**32  # pixels × iterations above which fusing kernels on the CPU is worth waiting for the compiler
 TILE = {False: 2**16, True: 2**22}  # points at a time on the CPU, on a GPU
 FIRST_LIMIT = 60_000  # iterations that the preview may take
@@ -93,11 +93,12 @@ class View:
             zoom = options.zoom
         radius = BASE[name] * 10.0**-zoom
         if options.center:
-            middle = Place.of(*(part.strip() for part in options.center.split(",")), bits=bits_for(radius))
+            across, up = options.center.split(",")
+            middle = Place.of(across.strip(), up.strip(), bits_for(radius))
         constant = (
             complex(*map(float, options.constant.split(","))) if options.constant else julia_constant(options.seed)
         )
-        slope = options.coloring in ("relief", "distance")
+        slope = options.coloring in ("relief", "distance") and name != "ship"  # whose z is no smooth function of c
         trap: TrapName | None = options.trap if options.coloring == "trap" else None
         return cls(
             middle.finer(bits_for(radius)), radius, Formula(_escaping(name), options.power, slope, trap), constant
@@ -228,6 +229,8 @@ class Work:
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         x, y = x * cos - y * sin, x * sin + y * cos
         view = self.view
+        if view.formula.name == "ship":
+            y = -y  # so that it floats
         if isinstance(self.formula, DeepFormula):
             unit = view.radius / 2.0**self.formula.reference.exponent
             start = self.formula.start(x * unit, y * unit)
@@ -289,8 +292,10 @@ class Shade:
         t = t - mx.floor(t)
         return self.palette(1 - mx.abs(2 * t - 1))
 
-    def _slope(self, orbits: Orbits) -> tuple[mx.array, ...]:
+    def _slope(self, orbits: Orbits, size: tuple[int, int]) -> tuple[mx.array, ...]:
         """The direction of z / (dz/dpixel), (x, y), and the distance to the set in halves of the shorter edge."""
+        if not self.view.formula.slope:
+            return self._measured(orbits, size)
         deep = self.view.deep
         at = 10 if deep else 4
         x, y, dx, dy = (mx.array(orbits.last[k]) for k in (0, 1, at, at + 1))
@@ -307,9 +312,18 @@ class Shade:
             distance = far * mx.log(far) / steep / self.view.radius
         return mx.nan_to_num(nx), mx.nan_to_num(ny), mx.where(mx.isfinite(distance), distance, 0)
 
+    def _measured(self, orbits: Orbits, size: tuple[int, int]) -> tuple[mx.array, ...]:
+        """The same from how the count changes between pixels: it falls by 1 where log|z| doubles."""
+        count = smooth(orbits, self.view.formula).reshape(size[1], size[0])
+        down, right = np.gradient(count)
+        steep = np.hypot(right, down) + 1e-9
+        pixel = 2.0 / size[0] * max(1.0, self.options.width / self.options.height)
+        distance = pixel / (2 * math.log(2) * steep)
+        return tuple(mx.array(part.reshape(-1).astype(np.float32)) for part in (-right / steep, down / steep, distance))
+
     def _lit(self, color: mx.array, orbits: Orbits, size: tuple[int, int], factor: int) -> mx.array:
         """Lit from the upper left; threads of the set thinner than a pixel are drawn as if they had a width."""
-        nx, ny, distance = self._slope(orbits)
+        nx, ny, distance = self._slope(orbits, size)
         turned = math.radians(135 + self.options.angle)
         toward = nx * math.cos(turned) + ny * math.sin(turned)
         light = (toward + 1.4) / 2.4
@@ -321,7 +335,7 @@ class Shade:
 
     def _far(self, orbits: Orbits, size: tuple[int, int]) -> mx.array:
         """By the distance to the set, on a logarithmic scale."""
-        _, _, distance = self._slope(orbits)
+        _, _, distance = self._slope(orbits, size)
         pixel = 2.0 / min(self.options.size)
         t = mx.log2(1 + distance / pixel) / math.log2(1 + 1 / pixel)
         return self._along(t)

@@ -113,7 +113,8 @@ class Lenia:
         self.cells = mx.array(cells.astype(np.float32))
         self.trace = self.cells
         self._creature, self._keep = creature, 0.5 ** (1 / memory)
-        self._kernel = mx.fft.rfft2(mx.array(ring_kernel(*cells.shape, creature.radius, creature.rings)))
+        height, width = cells.shape
+        self._kernel = mx.fft.rfft2(mx.array(ring_kernel(height, width, creature.radius, creature.rings)))
         self._grow = mx.compile(self._grown) if device.uses_gpu() else self._grown
         mx.eval(self.cells, self._kernel)
 
@@ -145,7 +146,7 @@ def _soup(height: int, width: int, creature: Creature, seed: int) -> np.ndarray:
             _put(cells, rng.random((edge, edge)) * rng.uniform(0.3, 1.0), rng)
         return cells
     for _ in range(max(1, round(height * width / 72**2))):
-        _put(cells, np.rot90(ORBIUM if rng.random() < 0.5 else ORBIUM.T, rng.integers(4)), rng)
+        _put(cells, np.rot90(ORBIUM if rng.random() < 0.5 else ORBIUM.T, int(rng.integers(4))), rng)
     return cells
 
 

@@ -11,13 +11,13 @@ from artkit.generate.bigplane import Place, bits_for, nucleus, period, size_of
 LONGEST_PERIOD = 400  # of a minibrot that is looked for
 SPOTS: dict[str, tuple[tuple[str, float], ...]] = {  # center, log10 of the magnification
     "ship": (
-        ("-1.7600,0.0330", 1.35),
-        ("-1.8625,0.0008", 1.85),
-        ("-1.7480,0.0360", 1.75),
-        ("-0.4500,0.5600", 0.05),
-        ("-1.9418,0.0003", 2.3),
-        ("-1.5720,0.0290", 1.75),
-        ("-1.6244,0.0012", 2.0),
+        ("-1.7620,-0.0300", 1.5),
+        ("-1.8617,-0.0030", 2.2),
+        ("-1.6250,-0.0080", 1.9),
+        ("-0.5000,-0.5500", 0.0),
+        ("-1.9410,-0.0010", 2.6),
+        ("-1.5750,-0.0120", 1.7),
+        ("-1.7720,-0.0420", 2.1),
     ),
 }
 
@@ -31,9 +31,9 @@ def boundary(turn: float, outwards: float = 0.0) -> complex:
 def julia_constant(seed: int) -> complex:
     """A constant whose Julia set has spirals: just outside of the heart, at a slightly irrational turn."""
     rng = random.Random(f"julia {seed}")
-    q = rng.randint(3, 9)
+    q = rng.randint(3, 13)
     p = rng.choice([p for p in range(1, q) if math.gcd(p, q) == 1])
-    return boundary(p / q + rng.uniform(-0.012, 0.012), rng.uniform(0.012, 0.05))
+    return boundary(p / q + rng.choice([-1, 1]) * rng.uniform(0.004, 0.02), rng.uniform(0.03, 0.08))
 
 
 def wander(seed: int) -> tuple[Place, float]:
