@@ -1,5 +1,6 @@
 """`artkit serve` and app.py: where they listen, what they warn of, how they end."""
 
+import base64
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,15 +122,18 @@ def test_a_socket_that_is_refused_names_no_bug(taken: int) -> None:
 def test_the_app_answers_its_page_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """From start to Ctrl-C in a process of its own, as a person would run it."""
     command = [sys.executable, str(APP), "--port", "0"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    coded = base64.b64encode(b"me:secret").decode()
+    environment = {**os.environ, "ARTKIT_AUTH": "me:secret", "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         address = re.search("http://[^ ]+", process.stdout.readline())
         assert address is not None
-        with urllib.request.urlopen(address[0], timeout=60) as answer:
-            assert "artkit" in answer.read().decode()
-        with urllib.request.urlopen(f"{address[0]}/api/health", timeout=60) as answer:
-            assert answer.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(address[0], timeout=60)
+        for path, words in (("/", "artkit"), ("/api/health", '"ok"'), ("/live", "<html"), ("/docs", "/api/live")):
+            request = urllib.request.Request(address[0] + path, headers={"Authorization": f"Basic {coded}"})
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                assert words in answer.read().decode()
         assert len([*tmp_path.glob("artkit-*")]) == 1
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()

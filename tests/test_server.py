@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 import artkit
 from artkit import catalog
@@ -356,6 +357,21 @@ def test_the_password_covers_everything_and_a_cookie_stands_for_it(tmp_path: Pat
         locked.cookies.clear()
         for forged in ("artkit=x", "artkit=", 'artkit="\\200"', "=;;="):
             assert locked.get("/api/health", headers={"Cookie": forged}).status_code == 401
+
+
+def test_the_live_socket_is_behind_the_password_too(tmp_path: Path) -> None:
+    with client(tmp_path, auth="me:secret") as locked:
+        with pytest.raises(WebSocketDisconnect), locked.websocket_connect("/api/live"):
+            pass
+        coded = base64.b64encode(b"me:secret").decode()
+        with locked.websocket_connect("/api/live", headers={"Authorization": f"Basic {coded}"}) as live:
+            assert live.receive_json()["type"] == "hello"
+        locked.get("/api/health", auth=("me", "secret"))
+        with locked.websocket_connect("/api/live") as live:  # with the cookie, as browsers do
+            assert live.receive_json()["type"] == "hello"
+        for origin in ("https://evil.example", "null"):
+            with pytest.raises(WebSocketDisconnect), locked.websocket_connect("/api/live", headers={"Origin": origin}):
+                pass
 
 
 def test_passwords_beyond_ascii(tmp_path: Path) -> None:
