@@ -29,10 +29,11 @@ STRIDE = 8  # steps at a time
 class GrayScott:
     """The two fields, (H, W) float32 each, and their rates; `advance` lets time pass.
 
-    feed, kill: numbers, or maps (H, W).
+    feed, kill: numbers, or maps (H, W). Both edges have STRIDE cells or more.
     """
 
     def __init__(self, u: mx.array, v: mx.array, feed: float | mx.array, kill: float | mx.array) -> None:
+        assert min(u.shape) >= STRIDE, "a halo of STRIDE cells is no wider than the grid"
         self.u, self.v = u, v
         self._height, self._width = u.shape
         count = 1 if device.uses_gpu() else min(device.CPU_STREAMS, max(1, self._height // (4 * STRIDE)))
@@ -62,14 +63,10 @@ class GrayScott:
 
     def _flat(self, field: mx.array, top: int, bottom: int) -> mx.array:
         """Rows top..bottom with the halo around them, one row after the other."""
-        H, n = self._height, STRIDE
-        rows = [field[(top - n) % H :][:n] if top < n else field[top - n : top], field[top:bottom]]
-        if top < n and (lack := n - len(rows[0])):
-            rows.insert(1, field[:lack])
-        rows.append(field[bottom : bottom + n])
-        if lack := n - rows[-1].shape[0]:
-            rows.append(field[:lack])
-        tall = mx.concatenate(rows)
+        n = STRIDE
+        above = field[top - n : top] if top else field[-n:]
+        below = field[bottom : bottom + n] if bottom < self._height else field[:n]
+        tall = mx.concatenate([above, field[top:bottom], below])
         return mx.concatenate([tall[:, -n:], tall, tall[:, :n]], axis=1).reshape(-1)
 
     def _rows(self, flat: mx.array, height: int) -> mx.array:

@@ -40,8 +40,8 @@ class Canvas:
     def circle(self, x: float, y: float, radius: float) -> None:
         """A circle's outline."""
         count = int(np.clip(2 * np.pi * abs(radius) * self._unit / 2 / 3, 12, 2000))
-        angles = np.linspace(0, 2 * np.pi, count + 1)
-        self.polyline(np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1))
+        angles = np.arange(count) * (2 * np.pi / count)
+        self.polyline(np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1), closed=True)
 
     def dot(self, x: float, y: float, radius: float) -> None:
         """A filled circle."""

@@ -47,6 +47,7 @@ def generate_piece(piece: Piece, params: Mapping[str, Any], origin: Sequence[Sou
         frames = FRAMES
     if params["fps"] and not filming:
         raise WrongCall("--fps is for movies; give --frames too, or an output such as out.mp4")
+    motion = motion_of(model, values, stops, piece.loops)
     chosen = [_chosen(piece, values, stops, seed, params["chance"]) for seed in seeds or [None]]
     begin = {name: way[0] for name, way in stops.items()}
     variants = [_checked(piece, {**each, **_whole(model, begin)}) for each in chosen]
@@ -73,7 +74,6 @@ def generate_piece(piece: Piece, params: Mapping[str, Any], origin: Sequence[Sou
             return
         for target, options, fixed in zip(targets, variants, chosen, strict=True):
             if filming:
-                motion = motion_of(model, fixed, stops, piece.loops)
                 tell(make_movie(motion, fixed, target, plan, shown, frames, fps))
             else:
                 tell(make_picture(options, target, plan, shown))
