@@ -43,7 +43,7 @@ class LinesOptions(LineOptions):
         default="hatch", description="Hatching across tones or along edges, contours, waves, or one spiral"
     )
     spacing: float = Field(
-        default=6.0, ge=1, le=200, description="Between lines where it is dark, thousandths of the shorter edge"
+        default=5.0, ge=1, le=200, description="Between lines where it is dark, thousandths of the shorter edge"
     )
     levels: int = Field(default=5, ge=1, le=40, description="Tones that hatching and contours tell apart")
     angle: float = Field(default=0.0, ge=-180, le=180, description="By which hatching and waves are turned, degrees")

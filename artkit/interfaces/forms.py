@@ -93,7 +93,7 @@ def _parses_text(field: FieldInfo) -> bool:
 
 def _help(field: FieldInfo) -> str:
     """The description, with the default and the range in click's manner: [default: 0.15; 0<=x<=1000]."""
-    facts = [] if field.default in ((), {}, None) else [f"default: {_default(field)}"]
+    facts = [] if field.default in ((), {}, None, "") else [f"default: {_default(field)}"]
     facts += [text for text in [_range(field)] if text]
     return f"{field.description}" + (f"  [{'; '.join(facts)}]" if facts else "")
 
