@@ -1,6 +1,7 @@
 """Attractors against float64, the search for parameters, and densities that hold every point."""
 
 import math
+from typing import Any
 
 import artkit.device  # noqa: F401
 
@@ -9,8 +10,17 @@ import numpy as np
 import pytest
 
 from artkit.contract import WrongCall
-from artkit.generate.attractor import KINDS, AttractorOptions, Frame, attractor_steps, find, lyapunov, visited
-from artkit.generate.canvas import Size
+from artkit.generate.attractor import (
+    KINDS,
+    AttractorOptions,
+    Brush,
+    Frame,
+    attractor_steps,
+    begin,
+    find,
+    lyapunov,
+    visited,
+)
 
 STEPS = 12
 
@@ -61,15 +71,16 @@ MAPS = {
 }
 
 
+@pytest.mark.parametrize("xp", [mx, np])
 @pytest.mark.parametrize("name", KINDS)
-def test_short_orbits_are_those_of_float64(name: str) -> None:
+def test_short_orbits_are_those_of_float64(name: str, xp: Any) -> None:
     kind = KINDS[name]
     rng = np.random.default_rng(1)
     wanted = kind.spread * rng.uniform(0.2, 1, (kind.dimensions, 50)).astype(np.float32).astype(float)
-    point = tuple(mx.array(part.astype(np.float32)) for part in wanted)
+    point = tuple(xp.array(part.astype(np.float32)) for part in wanted)
     for _ in range(STEPS):
         wanted = MAPS[name](wanted, *kind.first)
-        point = kind.onward(*point, *kind.first)
+        point = kind.onward(xp, *point, *kind.first)
     close = np.abs(np.array(point) - wanted) < 2e-3 * (1 + np.abs(wanted))
     assert close.mean() > 0.95  # chaos has parted a few
 
@@ -85,14 +96,14 @@ def test_lyapunov_exponents() -> None:
             t = -math.cos(factor * t)
         wanted.append(total / 4000)
     assert wanted[1] < 0
-    got = lyapunov(KINDS["dejong"], mx.array([[0.0, b, 0.0, d], [0.0, d, 0.0, d]]), seed=1)
+    got = lyapunov(KINDS["dejong"], np.array([[0.0, b, 0.0, d], [0.0, d, 0.0, d]]), seed=1)
     assert got[0] == pytest.approx(wanted[0], abs=0.08)
     assert got[1] < -0.2
 
 
 def test_the_share_visited() -> None:
     """A map to points visits next to nothing, a rich one much."""
-    share = visited(KINDS["clifford"], mx.array([KINDS["clifford"].first, (0.2, 0.3, 0.1, 0.1)]), seed=1)
+    share = visited(KINDS["clifford"], np.array([KINDS["clifford"].first, (0.2, 0.3, 0.1, 0.1)]), seed=1)
     assert share[0] > 0.2
     assert share[1] < 0.01
 
@@ -101,24 +112,36 @@ def test_the_share_visited() -> None:
 def test_every_seed_is_chaos(name: str) -> None:
     found = [find(name, seed) for seed in (1, 2, 3)]
     assert len(set(found)) == 3
-    assert (lyapunov(KINDS[name], mx.array(found), seed=9) > 0).all()
-    assert (visited(KINDS[name], mx.array(found), seed=9) > 0.12).all()
+    assert (lyapunov(KINDS[name], np.array(found), seed=9) > 0).all()
+    assert (visited(KINDS[name], np.array(found), seed=9) > 0.12).all()
     assert find(name, 3) == found[2]
 
 
 def test_the_frame_holds_everything() -> None:
     places = np.random.default_rng(0).normal(size=(1000, 2)) * [3, 1]
     frame = Frame.of(places, 200, 100, 0.1, 0.0)
-    pixels = np.array(frame(mx.array(places[:, 0]), mx.array(places[:, 1])))
+    pixels = np.stack(frame(places[:, 0], places[:, 1]), axis=-1)
     assert pixels[:, 0].min() == pytest.approx(10, abs=0.01)
     assert pixels[:, 0].max() == pytest.approx(190, abs=0.01)
     assert pixels[:, 1].min() > 10
     assert pixels[places[:, 1].argmax(), 1] == pixels[:, 1].min()  # upwards is up
 
 
+def test_points_fall_alike_here_and_there() -> None:
+    """The CPU's counting and the GPU's, which runs anywhere: every point inside is counted once."""
+    kind = KINDS["clifford"]
+    brush = Brush(kind, kind.first, 0.0, Frame(8.0, (16.0, 16.0)), 32, 32)
+    point = begin(kind, 100, 1)
+    _, counts, paces = brush.fall_here(point, 3)
+    _, there, there_paces = brush.fall_there(tuple(mx.array(part) for part in point), 3)
+    assert counts.sum() == 300
+    assert np.abs(counts - np.array(there)).sum() <= 6  # sines differ by a bit, and a point may stand on an edge
+    assert paces.sum() == pytest.approx(float(there_paces.sum()), rel=1e-3)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_pictures(name: str) -> None:
-    options = AttractorOptions(size=Size(64, 48), kind=name, points=50_000, seed=2)
+    options = AttractorOptions.checked({"size": "64x48", "kind": name, "points": 50_000, "seed": 2})
     *_, last = attractor_steps(options)
     picture = np.array(last.image)
     assert picture.shape == (1, 48, 64, 3)

@@ -7,11 +7,11 @@ logarithmic scale with gamma, as in flames (Draves and Reckase 2003), the color 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import artkit.device as device
 
@@ -24,9 +24,9 @@ from artkit.generate import canvas
 from artkit.generate.canvas import CanvasOptions
 from artkit.generate.palettes import Palette
 
-Point = tuple[mx.array, ...]  # x, y and, of flows, z; (N,) each
-Number = float | mx.array
-Map = Callable[..., Point]  # point, parameters -> the next point
+Point = tuple[Any, ...]  # x, y and, of flows, z; (N,) each, of MLX or NumPy
+Number = Any  # or arrays, one for each of several attractors
+Map = Callable[..., Point]  # library, point, parameters -> the next point
 KindName = Literal["clifford", "dejong", "hopalong", "lorenz", "aizawa"]
 
 ORBITS = {False: 2**15, True: 2**20}  # that run at once on the CPU, on a GPU
@@ -69,31 +69,30 @@ class AttractorOptions(CanvasOptions):
 
 
 # --- maps and flows -----------------------------------------------------------------------------------------------
+# `xp` is the library that the arrays are of: MLX, or NumPy, which is quicker on a CPU.
 
 
-def clifford(x: mx.array, y: mx.array, a: Number, b: Number, c: Number, d: Number) -> Point:
+def clifford(xp: Any, x: Any, y: Any, a: Number, b: Number, c: Number, d: Number) -> Point:
     """The map to sin ay + c cos ax, sin bx + d cos by."""
-    return mx.sin(a * y) + c * mx.cos(a * x), mx.sin(b * x) + d * mx.cos(b * y)
+    return xp.sin(a * y) + c * xp.cos(a * x), xp.sin(b * x) + d * xp.cos(b * y)
 
 
-def dejong(x: mx.array, y: mx.array, a: Number, b: Number, c: Number, d: Number) -> Point:
+def dejong(xp: Any, x: Any, y: Any, a: Number, b: Number, c: Number, d: Number) -> Point:
     """The map to sin ay - cos bx, sin cx - cos dy."""
-    return mx.sin(a * y) - mx.cos(b * x), mx.sin(c * x) - mx.cos(d * y)
+    return xp.sin(a * y) - xp.cos(b * x), xp.sin(c * x) - xp.cos(d * y)
 
 
-def hopalong(x: mx.array, y: mx.array, a: Number, b: Number, c: Number) -> Point:
+def hopalong(xp: Any, x: Any, y: Any, a: Number, b: Number, c: Number) -> Point:
     """The map to y - sgn(x) √|bx - c|, a - x."""
-    return y - mx.sign(x) * mx.sqrt(mx.abs(b * x - c)), a - x
+    return y - xp.sign(x) * xp.sqrt(xp.abs(b * x - c)), a - x
 
 
-def lorenz_flow(x: mx.array, y: mx.array, z: mx.array, sigma: Number, rho: Number, beta: Number) -> Point:
+def lorenz_flow(x: Any, y: Any, z: Any, sigma: Number, rho: Number, beta: Number) -> Point:
     """The velocity of Lorenz's convection."""
     return sigma * (y - x), x * (rho - z) - y, x * y - beta * z
 
 
-def aizawa_flow(
-    x: mx.array, y: mx.array, z: mx.array, a: Number, b: Number, c: Number, d: Number, e: Number, f: Number
-) -> Point:
+def aizawa_flow(x: Any, y: Any, z: Any, a: Number, b: Number, c: Number, d: Number, e: Number, f: Number) -> Point:
     """The velocity of Aizawa's sphere with a tube through it."""
     return (
         (z - b) * x - d * y,
@@ -102,10 +101,10 @@ def aizawa_flow(
     )
 
 
-def runge_kutta(flow: Map, step: float) -> Map:
+def runge_kutta(flow: Callable[..., Point], step: float) -> Map:
     """The map that follows a flow for a time `step`, by the classical fourth-order method."""
 
-    def onward(x: mx.array, y: mx.array, z: mx.array, *parameters: Number) -> Point:
+    def onward(xp: Any, x: Any, y: Any, z: Any, *parameters: Number) -> Point:
         point = (x, y, z)
 
         def at(slope: Point, time: float) -> Point:
@@ -154,49 +153,48 @@ KINDS: dict[str, Kind] = {
 # --- which parameters ---------------------------------------------------------------------------------------------
 
 
-def begin(kind: Kind, orbits: int, seed: int) -> Point:
+def begin(kind: Kind, orbits: int, seed: int) -> tuple[np.ndarray, ...]:
     """Points to start from, (N,) each."""
-    keys = mx.random.split(mx.random.key(seed), kind.dimensions)
-    return tuple(kind.spread * mx.random.uniform(-1, 1, (orbits,), key=key) for key in keys)
+    rng = np.random.default_rng(seed)
+    return tuple(rng.uniform(-kind.spread, kind.spread, (kind.dimensions, orbits)).astype(np.float32))
 
 
-def lyapunov(kind: Kind, parameters: mx.array, seed: int) -> np.ndarray:
+def lyapunov(kind: Kind, parameters: np.ndarray, seed: int) -> np.ndarray:
     """How fast near orbits of a map part: (T, P) -> Lyapunov exponents an iteration, (T,); below 0 they come together.
 
     Two orbits that begin 10^-3 apart are followed and brought back to that distance each time (Benettin et al. 1980).
     """
     numbers, point = _tries(kind, parameters, seed)
-    apart = 1e-3
-    near, growth = (point[0] + apart, *point[1:]), mx.zeros((parameters.shape[0],))
+    apart = np.float32(1e-3)
+    near, growth = (point[0] + apart, *point[1:]), np.zeros(len(parameters))
     for step in range(PROBE_STEPS):
-        point, near = kind.onward(*point, *numbers), kind.onward(*near, *numbers)
+        point, near = kind.onward(np, *point, *numbers), kind.onward(np, *near, *numbers)
         between = tuple(b - a for a, b in zip(point, near, strict=True))
-        distance = mx.sqrt(sum((d * d for d in between), mx.array(1e-16)))
+        distance = np.sqrt(sum(d * d for d in between) + np.float32(1e-16))
         near = tuple(a + apart * d / distance for a, d in zip(point, between, strict=True))
         if step >= PROBE_STEPS // 2:
-            growth = growth + mx.log(distance / apart).mean(axis=1)
-        mx.async_eval(point, near, growth)
-    return np.array(growth) / (PROBE_STEPS - PROBE_STEPS // 2)
+            growth += np.log(distance / apart).mean(axis=1)
+    return growth / (PROBE_STEPS - PROBE_STEPS // 2)
 
 
-def visited(kind: Kind, parameters: mx.array, seed: int) -> np.ndarray:
+def visited(kind: Kind, parameters: np.ndarray, seed: int) -> np.ndarray:
     """How much of its bounding box an attractor fills: (T, P) -> the share of cells that orbits visit, (T,)."""
     numbers, point = _tries(kind, parameters, seed)
     steps, seen = PROBE_STEPS if kind.dimensions == 2 else 3 * PROBE_STEPS, []
-    for step in range(steps):
-        point = kind.onward(*point, *numbers)
-        if step >= steps // 2:
-            seen.append(mx.stack([point[0], point[-1]], axis=-1))
-        mx.async_eval(point, seen[-1:])
-    places = np.array(mx.stack(seen, axis=2)).reshape(parameters.shape[0], -1, 2)
+    with np.errstate(over="ignore", invalid="ignore"):  # of flows that run away
+        for step in range(steps):
+            point = kind.onward(np, *point, *numbers)
+            if step >= steps // 2:
+                seen.append(np.stack([point[0], point[-1]], axis=-1))
+    places = np.stack(seen, axis=2).reshape(len(parameters), -1, 2)
     return np.array([_share(one) for one in places])
 
 
-def _tries(kind: Kind, parameters: mx.array, seed: int) -> tuple[list[mx.array], Point]:
+def _tries(kind: Kind, parameters: np.ndarray, seed: int) -> tuple[list[np.ndarray], Point]:
     """Parameters as columns, (T, 1) each, and the same points to start from for all, (T, N) each."""
-    numbers = [parameters[:, k, None] for k in range(parameters.shape[1])]
-    shape = (parameters.shape[0], PROBE_ORBITS)
-    return numbers, tuple(mx.broadcast_to(part[None], shape) for part in begin(kind, PROBE_ORBITS, seed))
+    numbers = [np.asarray(parameters, np.float32)[:, k, None] for k in range(len(parameters[0]))]
+    shape = (len(parameters), PROBE_ORBITS)
+    return numbers, tuple(np.broadcast_to(part[None], shape) for part in begin(kind, PROBE_ORBITS, seed))
 
 
 def _share(places: np.ndarray) -> float:
@@ -219,9 +217,9 @@ def find(name: str, seed: int) -> tuple[float, ...]:
     drawn = rng.uniform(low, high, (TRIES // (8 if flow else 1), len(low))).astype(np.float32)
     if not kind.bounded:  # never collapses
         return tuple(map(float, drawn[0]))
-    worth = np.minimum(visited(kind, mx.array(drawn), seed), ENOUGH_VISITED)
+    worth = np.minimum(visited(kind, drawn, seed), ENOUGH_VISITED)
     if not flow:  # a flow that falls into a cycle visits few cells anyway
-        worth = np.where(lyapunov(kind, mx.array(drawn), seed) > LEAST_LYAPUNOV, worth, 0)
+        worth = np.where(lyapunov(kind, drawn, seed) > LEAST_LYAPUNOV, worth, 0)
     good = np.flatnonzero(worth >= 0.75 * worth.max())
     return tuple(map(float, drawn[good[0]])) if worth.max() > 0 else kind.first
 
@@ -246,47 +244,90 @@ class Frame:
         middle = (low + high) / 2
         return cls(scale, (width / 2 - scale * float(middle[0]), height / 2 + scale * float(middle[1])))
 
-    def __call__(self, x: mx.array, y: mx.array) -> mx.array:
-        return mx.stack([self.shift[0] + self.scale * x, self.shift[1] - self.scale * y], axis=-1)
+    def __call__(self, x: Any, y: Any) -> tuple[Any, Any]:
+        return self.shift[0] + self.scale * x, self.shift[1] - self.scale * y
+
+
+@dataclass(frozen=True)
+class Brush:
+    """What lets points fall on the canvas: a map with its parameters, and where its plane lies."""
+
+    kind: Kind
+    parameters: tuple[float, ...]
+    phase: float
+    frame: Frame
+    width: int
+    height: int
+
+    def fall(self, xp: Any, point: Point, steps: int) -> tuple[Point, Any, Any, Any]:
+        """The points after so many steps, and all on the way: pixel coordinates x and y, and speed, (steps·N,) each."""
+        across, down, paces = [], [], []
+        for _ in range(steps):
+            before, point = point, self.kind.onward(xp, *point, *self.parameters)
+            x, y = self.frame(*seen(point, self.kind, self.phase))
+            across.append(x)
+            down.append(y)
+            paces.append(xp.sqrt(sum((b - a) ** 2 for a, b in zip(before, point, strict=True))))
+            if xp is mx:
+                mx.async_eval(point, x, y, paces[-1])
+        return point, xp.concatenate(across), xp.concatenate(down), xp.concatenate(paces)
+
+    def fall_here(self, point: Point, steps: int) -> tuple[Point, np.ndarray, np.ndarray]:
+        """The points after so many steps, and the number of points and the sum of their speeds by pixel, (H·W,)."""
+        point, x, y, pace = self.fall(np, point, steps)
+        inside = (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
+        if not inside.all():
+            x, y, pace = x[inside], y[inside], pace[inside]
+        at = y.astype(np.int64) * self.width + x.astype(np.int64)
+        cells = self.width * self.height
+        return point, np.bincount(at, minlength=cells), np.bincount(at, pace, cells)
+
+    def fall_there(self, point: Point, steps: int) -> tuple[Point, mx.array, mx.array]:
+        """The same on a GPU."""
+        point, x, y, pace = self.fall(mx, point, steps)
+        at = mx.stack([x, y], axis=-1)
+        counts, paces = (canvas.splat(at, w, self.width, self.height).reshape(-1) for w in (mx.ones_like(pace), pace))
+        mx.eval(point, counts, paces)
+        return point, counts, paces
 
 
 def attractor_steps(options: AttractorOptions) -> Iterator[Step]:
     """The picture, as more and more points fall on it."""
-    kind = KINDS[options.kind]
-    factor = options.supersample
+    kind, factor = KINDS[options.kind], options.supersample
     canvas.check_memory(options, canvas.FINISHED_BYTES + DRAWN_BYTES * factor**2)
     width, height = options.width * factor, options.height * factor
-    parameters = _parameters(options, kind)
-    onward = functools.partial(_iterate, kind.onward, parameters)
-    palette = Palette.of(options.palette)
+    parameters, palette = _parameters(options, kind), Palette.of(options.palette)
+    gpu = device.uses_gpu()
+    crews = 1 if gpu else device.CPU_STREAMS  # each with orbits of its own, on a core of its own
+    orbits = max(64, min(ORBITS[gpu], options.points // (32 * crews)))
     batch = max(2**20, width * height // 2)
-    orbits = max(64, min(ORBITS[device.uses_gpu()], options.points // 32))
     rounds = math.ceil(options.points / batch)
-    point = begin(kind, orbits, options.seed)
+    point = begin(kind, orbits * crews, options.seed)
     for _ in range(WARM_UP if kind.bounded else 0):
-        point = onward(point)
-        mx.eval(point)
-    frame = Frame.of(_sample(onward, point, kind, options.phase), width, height, options.margin, _trim(kind))
-    density, speed = mx.zeros((height, width)), mx.zeros((height, width))
-    for done in range(1, rounds + 1):
-        share = min(batch, options.points - (done - 1) * batch)
-        steps = max(1, round(share / orbits))
-        places, paces = [], []
-        for _ in range(steps):
-            before, point = point, onward(point)
-            x, y = _seen(point, kind, options.phase)
-            places.append(frame(x, y))
-            paces.append(_pace(before, point))
-            mx.async_eval(point, places[-1], paces[-1])
-        at, pace = mx.concatenate(places), mx.concatenate(paces)
-        density = density + canvas.splat(at, mx.ones_like(pace), width, height)
-        speed = speed + canvas.splat(at, pace, width, height)
-        mx.eval(density, speed)
-        if done == rounds or done % max(1, rounds // 24) == 0:
-            picture = canvas.average_down(developed(density, speed, palette, options), factor)
-            image = canvas.dither(picture, options.seed)[None]
-            mx.eval(image)
-            yield Step(image, done, rounds, {"points": float(min(done * batch, options.points))})
+        point = kind.onward(np, *point, *parameters)
+    frame = Frame.of(_sample(point, kind, parameters, options.phase), width, height, options.margin, _trim(kind))
+    brush = Brush(kind, parameters, options.phase, frame, width, height)
+    fall = brush.fall_there if gpu else brush.fall_here
+    points = [tuple(part[k::crews] for part in point) for k in range(crews)]
+    if gpu:
+        points = [tuple(mx.array(part) for part in point) for point in points]
+    density, speed = np.zeros(width * height, np.float32), np.zeros(width * height, np.float32)
+    with ThreadPoolExecutor(crews) as pool:
+        run = map if gpu else pool.map  # MLX keeps to this thread
+        for done in range(1, rounds + 1):
+            share = min(batch, options.points - (done - 1) * batch)
+            steps = max(1, round(share / (orbits * crews)))
+            fallen = list(run(fall, points, [steps] * crews))
+            points = [point for point, _, _ in fallen]
+            for _, counts, paces in fallen:
+                density += np.array(counts)
+                speed += np.array(paces)
+            if done == rounds or done % max(1, rounds // 24) == 0:
+                shown = (mx.array(part.reshape(height, width)) for part in (density, speed))
+                picture = canvas.average_down(developed(*shown, palette, options), factor)
+                image = canvas.dither(picture, options.seed)[None]
+                mx.eval(image)
+                yield Step(image, done, rounds, {"points": float(min(done * batch, options.points))})
 
 
 def _parameters(options: AttractorOptions, kind: Kind) -> tuple[float, ...]:
@@ -302,11 +343,7 @@ def _parameters(options: AttractorOptions, kind: Kind) -> tuple[float, ...]:
     )
 
 
-def _iterate(onward: Map, parameters: Sequence[float], point: Point) -> Point:
-    return onward(*point, *parameters)
-
-
-def _seen(point: Point, kind: Kind, phase: float) -> tuple[mx.array, mx.array]:
+def seen(point: Point, kind: Kind, phase: float) -> tuple[Any, Any]:
     """What is drawn of a point: (x, y); of a flow, from the side, turned by `phase`."""
     if kind.dimensions == 2:
         return point[0], point[1]
@@ -315,18 +352,13 @@ def _seen(point: Point, kind: Kind, phase: float) -> tuple[mx.array, mx.array]:
     return x * math.cos(turn) + y * math.sin(turn), z
 
 
-def _pace(before: Point, after: Point) -> mx.array:
-    return mx.sqrt(sum(((b - a) ** 2 for a, b in zip(before, after, strict=True)), mx.array(0.0)))
-
-
-def _sample(onward: Callable[[Point], Point], point: Point, kind: Kind, phase: float) -> np.ndarray:
+def _sample(point: Point, kind: Kind, parameters: Sequence[float], phase: float) -> np.ndarray:
     """Where orbits go, (N, 2), to find the frame."""
-    places = []
+    point, places = tuple(part[:4096] for part in point), []
     for _ in range(64 if kind.bounded else 400):
-        point = onward(point)
-        places.append(mx.stack(list(_seen(point, kind, phase)), axis=-1)[:4096])
-        mx.eval(point, places)
-    return np.array(mx.concatenate(places))
+        point = kind.onward(np, *point, *parameters)
+        places.append(np.stack(seen(point, kind, phase), axis=-1))
+    return np.concatenate(places)
 
 
 def _trim(kind: Kind) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -106,6 +106,21 @@ def growth(potential: mx.array, center: float, width: float) -> mx.array:
     return 2 * mx.exp((potential - center) ** 2 * (-0.5 / width**2)) - 1
 
 
+def convolution(kernel: np.ndarray) -> Callable[[mx.array], mx.array]:
+    """What sums up each cell's neighborhood, weighted by a kernel around cell (0, 0), (H, W) -> (H, W), by FFT.
+
+    On the CPU the transforms are NumPy's, which are the quicker ones.
+    """
+    if device.uses_gpu():
+        spectrum = mx.fft.rfft2(mx.array(kernel))
+        mx.eval(spectrum)
+        return lambda cells: mx.fft.irfft2(mx.fft.rfft2(cells) * spectrum, cells.shape)
+    plain = np.fft.rfft2(kernel).astype(np.complex64)
+    return lambda cells: mx.array(
+        np.fft.irfft2(np.fft.rfft2(np.array(cells, copy=False)) * plain, kernel.shape).astype(np.float32)
+    )
+
+
 class Lenia:
     """A: the cells, (H, W) 0..1. trace: what they were lately."""
 
@@ -114,9 +129,9 @@ class Lenia:
         self.trace = self.cells
         self._creature, self._keep = creature, 0.5 ** (1 / memory)
         height, width = cells.shape
-        self._kernel = mx.fft.rfft2(mx.array(ring_kernel(height, width, creature.radius, creature.rings)))
+        self._around = convolution(ring_kernel(height, width, creature.radius, creature.rings))
         self._grow = mx.compile(self._grown) if device.uses_gpu() else self._grown
-        mx.eval(self.cells, self._kernel)
+        mx.eval(self.cells)
 
     def _grown(self, cells: mx.array, trace: mx.array, potential: mx.array) -> tuple[mx.array, mx.array]:
         creature = self._creature
@@ -125,8 +140,7 @@ class Lenia:
         return cells, mx.maximum(trace * self._keep, cells)
 
     def onward(self) -> None:
-        potential = mx.fft.irfft2(mx.fft.rfft2(self.cells) * self._kernel, self.cells.shape)
-        self.cells, self.trace = self._grow(self.cells, self.trace, potential)
+        self.cells, self.trace = self._grow(self.cells, self.trace, self._around(self.cells))
 
     def shown(self) -> mx.array:
         return mx.clip(0.72 * mx.sqrt(self.trace) + 0.28 * self.cells, 0, 1)
@@ -173,6 +187,13 @@ def parse_law(law: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(map(int, born[1:])), tuple(map(int, survives[1:]))
 
 
+def _any_of(around: mx.array, counts: Sequence[int]) -> mx.array:
+    found = mx.zeros(around.shape, mx.bool_)
+    for count in counts:
+        found = found | (around == count)
+    return found
+
+
 class Cells:
     """Life-like cells, and how old they are. cells: (H, W) uint8 0 or 1."""
 
@@ -180,11 +201,16 @@ class Cells:
         self.cells = mx.array(cells.astype(np.uint8))
         self.age, self.trace = self.cells.astype(mx.float32), self.cells.astype(mx.float32)
         born, survives = parse_law(law)
-        self._law = mx.array([n in born for n in range(9)] + [n in survives for n in range(9)]).astype(mx.uint8)
+        self._always = [n for n in born if n in survives]
+        self._born = [n for n in born if n not in survives]
+        self._survives = [n for n in survives if n not in born]
         self._keep, self._memory = 0.5 ** (1 / memory), memory
 
     def onward(self) -> None:
-        self.cells = self._law[neighbors(self.cells) + 9 * self.cells]
+        around, here = neighbors(self.cells), self.cells == 1
+        lives = _any_of(around, self._always)
+        lives = lives | (_any_of(around, self._survives) & here) | (_any_of(around, self._born) & ~here)
+        self.cells = lives.astype(mx.uint8)
         alive = self.cells.astype(mx.float32)
         self.age = (self.age + 1) * alive
         self.trace = mx.maximum(self.trace * self._keep, alive)
