@@ -59,8 +59,9 @@ def _draw(path: Path, rest: list[str], ctx: click.Context, **more: Any) -> None:
 
     piece = load_sketch(path).piece
     command = command_of(piece, origin=sources_of("sketch", [path]), **more)
+    words = list(rest)  # click empties the list that it is given
     with command.make_context(
-        f"sketch {path.name}", rest, parent=ctx.parent, help_option_names=["-h", "--help"]
+        f"sketch {path.name}", words, parent=ctx.parent, help_option_names=["-h", "--help"]
     ) as inner:
         command.invoke(inner)
 
