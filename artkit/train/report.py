@@ -165,7 +165,7 @@ def text(verdicts: Sequence[Verdict], held: HeldOut, features: str, options: Opt
             f"# `artkit train {technique}`: what was learned",
             "",
             f"{len(held.photos)} {what}, {size} pixels along the longer edge, judged by the feature network "
-            f"`{features}`, which the training saw with too: another judge would find the styles less alike.",
+            f"`{features}`, which the training saw with too: another one would find more to object to.",
             "",
             "| style | style loss | of the photos themselves | content loss | flicker, shifted | flicker, noisy |",
             "|---|--:|--:|--:|--:|--:|",
@@ -197,6 +197,9 @@ def sheet(verdicts: Sequence[Verdict], held: HeldOut) -> Image.Image:
         for column, pixels in enumerate(pictures):
             small = Picture(pixels).resized(edge).to_pil()
             left = gap + column * across + (edge - small.width) // 2
-            image.paste(small, (left, top + (edge - small.height) // 2))
-        draw.text((gap + edge / 2, top + edge + gap + caption / 2), name[:40], "black", font, anchor="mm")
+            above = (edge - small.height) // 2
+            image.paste(small, (left, top + above))
+            if not column:
+                place = (left + small.width / 2, top + above + small.height + gap + caption / 2)
+                draw.text(place, name[:40], "black", font, anchor="mm")
     return image
