@@ -38,7 +38,7 @@ class Session:
     ) -> None:
         self.stopped = False
         self._restyler, self._sinks, self._count = restyler, sinks, count
-        self._pipeline = Pipeline(source, lambda: restyler.draw, every=every, paced=not every)
+        self._pipeline = Pipeline(source, lambda: restyler.ready().draw, every=every, paced=not every)
         self._size, self._edge = (0, 0), restyler.wanted.options.size
         self._refused = ""
 

@@ -87,8 +87,8 @@ class Place(Generic[Item]):
 class Pipeline:
     """From a source to drawn pictures, for the thread that shows them.
 
-    make: called on the drawing thread, which alone touches MLX; gives what draws a frame. every: no frame is dropped.
-    paced: frames of a file come as they were taken, not as fast as they can be read.
+    make: called on the drawing thread, which alone touches MLX, before the first frame is taken; gives what draws a
+    frame. every: no frame is dropped. paced: frames of a file come as they were taken, not as fast as they can be read.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Pipeline:
         self._source, self._make = source, make
         self._period = 1 / source.fps if paced and not source.live and source.fps else 0.0
         self._seen, self._done = Place[Shot](every), Place[Drawn](every)
-        self._stop = threading.Event()
+        self._stop, self._ready = threading.Event(), threading.Event()
         self._error: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._capture, self._seen), name="capture", daemon=True),
@@ -143,10 +143,12 @@ class Pipeline:
         self._stop.set()
         for place in (self._seen, self._done):
             place.end(drop=True)
-        for thread, seconds in zip(self._threads, (2.0, None), strict=True):  # a dead stream may hold up the first
-            if thread.is_alive():
-                thread.join(seconds)
-        if not self._threads[0].is_alive():
+        capture, drawing = self._threads
+        if drawing.is_alive():
+            drawing.join()
+        if capture.is_alive():
+            capture.join(2.0)  # a stream that is dead may hold it up
+        if not capture.is_alive():
             self._source.close()
 
     def _guarded(self, work: Callable[[], None], end: Place[Shot] | Place[Drawn]) -> None:
@@ -158,6 +160,7 @@ class Pipeline:
             end.end()
 
     def _capture(self) -> None:
+        self._ready.wait()
         due = time.perf_counter()
         for number, frame in enumerate(self._source):
             if self._period:
@@ -170,9 +173,11 @@ class Pipeline:
     def _draw(self) -> None:
         try:
             draw = self._make()
+            self._ready.set()
             while (shot := self._seen.take()) is not None:
                 drawn = Drawn(shot.frame, shot.number, shot.captured, draw(shot.frame))
                 if not self._done.put(drawn):
                     return
         finally:
             self._seen.end(drop=True)
+            self._ready.set()

@@ -79,6 +79,11 @@ class Restyler:
         values = {**look.options.model_dump(), **options}
         self.wanted = Look(look.styles if styles is None else tuple(styles), LiveOptions.checked(values))
 
+    def ready(self) -> Restyler:
+        """Read the networks that are wanted, before the first frame. Errors: see `draw`."""
+        self._prepared()
+        return self
+
     def size(self, most: int) -> int:
         """The longest edge at which a frame of up to `most` pixels would be drawn now."""
         return self._pace.size(most)
