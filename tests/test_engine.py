@@ -401,6 +401,23 @@ def test_coroutines_follow_a_job_and_cancel_it_when_they_leave(engine: Engine) -
     assert gate.closed.wait(SECONDS)
 
 
+def test_coroutines_are_told_the_position_again_when_nothing_happens(engine: Engine) -> None:
+    gate, job = busy(engine)
+    waiting = engine.submit(gate.steps, "b")
+
+    async def positions() -> list[int]:
+        found = []
+        async with contextlib.aclosing(follow(waiting, silence=0.01)) as updates:
+            async for update in updates:
+                found.append(update.position)
+                if len(found) == 3:
+                    break
+        return found
+
+    assert asyncio.run(positions()) == [1, 1, 1]
+    job.cancel()
+
+
 def test_coroutines_get_the_error(engine: Engine) -> None:
     def make() -> Iterator[Step]:
         yield Step(mx.zeros((1, 2, 2, 3)), 1, 2)

@@ -35,6 +35,7 @@ from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from tests.picture_files import png_header
 from tests.server_parts import PIECES, SECONDS, Waiting, connected, head, photo, running
 
+README = Path(__file__).parents[1] / "README.md"
 LIGHT = {"plan": "light", "size": 64}
 PHOTO = photo()
 
@@ -294,15 +295,12 @@ def test_no_file_of_the_machine_can_be_named(
     assert {status for status, _ in missing} <= {404, 422}
 
 
-def test_every_option_that_is_text_is_known_to_be_no_file_or_is_guarded() -> None:
-    """A new one has to be looked at: may its value be a file? Then strangers.py has to know of it."""
-    plain = {"network", "axiom", "rules", "ratio", "center", "constant", "parameters", "law"}
+def test_every_option_that_may_be_a_file_is_guarded() -> None:
+    """Descriptions say where a file goes; strangers.py has to know of each such option."""
     models = [OptimizeOptions, RestyleOptions, *(piece.options for piece in catalog.PIECES.values())]
-    for model in models:
-        texts = {name for name, field in model.model_fields.items() if field.annotation is str}
-        assert texts <= plain | strangers.FILES.keys(), model
-        for name in plain & texts:
-            assert "file" not in str(model.model_fields[name].description)
+    fields = [(name, field) for model in models for name, field in model.model_fields.items()]
+    files = {name for name, field in fields if field.annotation is str and "file" in str(field.description)}
+    assert {"init", "palette"} <= files <= strangers.FILES.keys()
 
 
 def test_a_piece_can_be_made_again_from_its_recipe(studio: TestClient, tmp_path: Path) -> None:
@@ -487,7 +485,9 @@ def test_a_client_that_never_reads_is_let_go(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("accept", ["image/png", "text/event-stream"])
-def test_the_job_of_a_client_that_goes_away_is_cancelled(tmp_path: Path, accept: str) -> None:
+def test_the_job_of_a_client_that_goes_away_is_cancelled(
+    tmp_path: Path, accept: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with running(ServeOptions(), tmp_path) as place:
         line = connected(place)
         lines = "Content-Length: 14", "Content-Type: application/json", f"Accept: {accept}"
@@ -496,6 +496,7 @@ def test_the_job_of_a_client_that_goes_away_is_cancelled(tmp_path: Path, accept:
         line.close()
         until(lambda: Waiting.let.release() or Waiting.closed.is_set())
         assert b'"waiting":0' in raw(place, HEALTH)
+    assert caplog.records == []
 
 
 @pytest.fixture
@@ -544,20 +545,22 @@ def test_the_folder_is_private_cleaned_and_removed(tmp_path: Path) -> None:
 # --- examples -----------------------------------------------------------------------------------------------------
 
 
-def test_the_examples_of_the_docs_work(tmp_path: Path) -> None:
-    """Every curl line of the page, of a smaller picture."""
+def test_the_examples_of_the_docs_and_the_readme_work(tmp_path: Path) -> None:
+    """Every curl line, of a smaller picture."""
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
     for name in ("photo.jpg", "painting.jpg"):
         (tmp_path / name).write_bytes(photo(40, 30, "JPEG"))
-    lines = [line for text in server_page.EXAMPLES.values() for line in text.splitlines()]
+    text = "\n".join([*server_page.EXAMPLES.values(), README.read_text(encoding="utf-8")])
+    lines = {line.replace("http://127.0.0.1:7860", "ADDRESS") for line in text.splitlines() if line[:5] == "curl "}
+    assert len(lines) >= 5
     with running(ServeOptions(max_size=64), tmp_path / "folder") as (host, port):
-        for line in lines:
-            command = shlex.split(
-                line.replace("ADDRESS", f"http://{host}:{port}").replace("640x480", "64x48").replace("512", "64")
-            )
+        for line in sorted(lines):
+            small = line.replace("640x480", "64x48").replace("512", "64")
+            command = shlex.split(small.replace("ADDRESS", f"http://{host}:{port}"))
             done = subprocess.run([*command, "-sS"], cwd=tmp_path, capture_output=True, timeout=60, check=True)
             if "-o" in command:
-                assert opened((tmp_path / command[command.index("-o") + 1]).read_bytes()).format == "PNG"
+                written = tmp_path / command[command.index("-o") + 1]
+                assert opened(written.read_bytes()).format == {".png": "PNG", ".jpg": "JPEG"}[written.suffix]
             else:
-                assert b"event: result" in done.stdout
+                assert b"event: result" in done.stdout or json.loads(done.stdout)[0]["name"]

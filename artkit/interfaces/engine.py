@@ -367,8 +367,11 @@ class Engine:
             self._quick_left = max(seconds, 1e-6)
 
 
-async def follow(job: Job) -> AsyncGenerator[Update]:
-    """`job.updates()` for a coroutine. The job is cancelled when its reader leaves (close it: contextlib.aclosing)."""
+async def follow(job: Job, silence: float | None = None) -> AsyncGenerator[Update]:
+    """`job.updates()` for a coroutine. The job is cancelled when its reader leaves (close it: contextlib.aclosing).
+
+    silence: seconds without news after which the position is told again.
+    """
     loop, news = asyncio.get_running_loop(), asyncio.Event()
 
     def wake() -> None:
@@ -384,6 +387,10 @@ async def follow(job: Job) -> AsyncGenerator[Update]:
             while (update := job.news()) is not None:
                 yield update
             if not finished:
-                await news.wait()
+                try:
+                    async with asyncio.timeout(silence):
+                        await news.wait()
+                except TimeoutError:
+                    yield Update(job.position)
     finally:
         job.cancel()

@@ -30,7 +30,7 @@ STREAM = "text/event-stream"
 MEDIA = {name: f"image/{name}" for name in ("png", "jpeg", "webp", "avif", "tiff")}
 PREVIEW = 512  # longest edge of a preview, pixels
 PREVIEWS_APART = 0.25  # seconds
-SILENCE = 15.0  # seconds after which a stream says that it is alive
+SILENCE = 15.0  # seconds after which a stream tells the position again: what is silent for long is cut off
 GONE = 499  # nobody will read it: nginx's status for a client that went away
 
 _log = logging.getLogger("artkit")
@@ -67,11 +67,9 @@ async def _events(request: Request, job: Job, order: Order, kind: str) -> AsyncG
     """position, step, step, …, then result or error."""
     begun, shown, last = time.monotonic(), 0.0, None
     try:
-        async with _while_there(request, job), contextlib.aclosing(follow(job)) as updates:
-            async for update in _never_silent(updates):
-                if update is None:
-                    yield ": still at work\n\n"
-                elif update.step is None:
+        async with _while_there(request, job), contextlib.aclosing(follow(job, SILENCE)) as updates:
+            async for update in updates:
+                if update.step is None:
                     yield _event("position", {"position": update.position})
                 else:
                     last, now = update, time.monotonic()
@@ -89,20 +87,6 @@ async def _events(request: Request, job: Job, order: Order, kind: str) -> AsyncG
         if status == 500:
             _log.error("a picture could not be made", exc_info=error)
         yield _event("error", {"error": sentence})
-
-
-async def _never_silent(updates: AsyncIterator[Update]) -> AsyncGenerator[Update | None]:
-    """The updates, and None after SILENCE without one."""
-    while True:
-        following = asyncio.ensure_future(anext(updates, None))
-        try:
-            while not (await asyncio.wait([following], timeout=SILENCE))[0]:
-                yield None
-            if (update := following.result()) is None:
-                return
-        finally:
-            following.cancel()
-        yield update
 
 
 @contextlib.asynccontextmanager
