@@ -37,7 +37,7 @@ class LinesOptions(LineOptions):
     """A photo in lines."""
 
     palette: str = Field(default="ink", description="Name, a picture file to take colors from, or #hex,#hex,…")
-    line: float = Field(default=1.5, ge=0.2, le=60, description="Width of lines, thousandths of the shorter edge")
+    line: float = Field(default=1.15, ge=0.2, le=60, description="Width of lines, thousandths of the shorter edge")
     pens: int = Field(default=1, ge=0, le=64, description="Number of colors, a layer each in SVG (0: the palette's)")
     style: Literal["hatch", "edges", "contours", "waves", "spiral"] = Field(
         default="hatch", description="Hatching across tones or along edges, contours, waves, or one spiral"
@@ -48,7 +48,7 @@ class LinesOptions(LineOptions):
     levels: int = Field(default=5, ge=1, le=40, description="Tones that hatching and contours tell apart")
     angle: float = Field(default=0.0, ge=-180, le=180, description="By which hatching and waves are turned, degrees")
     contrast: float = Field(default=1.0, ge=0.2, le=4, description="Above 1 more paper is left between the darks")
-    detail: float = Field(default=3.0, ge=0, le=100, description="Smaller things are left out, thousandths of the edge")
+    detail: float = Field(default=2.0, ge=0, le=100, description="Smaller things are left out, thousandths of the edge")
 
 
 def lines_drawing(options: LinesOptions, source: Picture | None = None) -> Drawing:
