@@ -151,7 +151,7 @@ def film_steps(source: Path, styles: Sequence[str], options: LiveOptions, target
     from artkit.live.restyler import Restyler
     from artkit.video.media import Writer, read_frames
 
-    restyle, done = Restyler(styles, options), 0
+    restyle, done, image = Restyler(styles, options), 0, None
     with read_frames(source) as clip, Writer(target, clip.fps, sound_from=source) as writer:
         for done, frame in enumerate(clip, start=1):
             drawn = restyle.draw(frame)
@@ -159,7 +159,7 @@ def film_steps(source: Path, styles: Sequence[str], options: LiveOptions, target
             image = mx.array(drawn.astype(np.float32)[None] / 255)
             mx.eval(image)
             yield Step(image, done, max(clip.count or 0, done) + 1)
-    if done:
+    if image is not None:
         yield Step(image, done, done)
 
 

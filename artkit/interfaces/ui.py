@@ -13,6 +13,7 @@ from typing import Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while Gradio is imported: no request leaves the machine
 
 import gradio as gr
+from gradio import themes
 
 from artkit.interfaces.engine import Engine
 from artkit.interfaces.ui_create import create_tab
@@ -23,14 +24,13 @@ from artkit.interfaces.ui_styles import tiles
 from artkit.interfaces.ui_stylize import stylize_tab
 from artkit.interfaces.ui_train import train_tab
 from artkit.interfaces.ui_video import video_tab
-from artkit.stylize import gallery
 
 PAGE = Path(__file__).with_name("studio_page")
 HOUR = 3600
 LIVE = '<iframe src="live" title="Live" allow="camera; microphone; fullscreen; clipboard-write"></iframe>'
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "monospace"]
-VERMILION = gr.themes.Color(
+VERMILION = themes.Color(
     name="vermilion", c50="#fdf3f0", c100="#fbe3dc", c200="#f6c6b9", c300="#ee9f8b", c400="#e5765b", c500="#d6533a",
     c600="#c2402a", c700="#a13221", c800="#832b1f", c900="#6d271e", c950="#3b100b",
 )  # fmt: skip
@@ -60,27 +60,25 @@ def page(engine: Engine, folder: Path) -> gr.Blocks:
 
 
 def _keep_up(blocks: gr.Blocks, pickers: list[gr.HTML], cards: gr.HTML, own: gr.Dropdown, events: list[Any]) -> None:
-    """Show styles that came or went since the page was made, when it is opened and when the person changes them."""
-    at_first = gallery.names()
+    """Show styles that come or go: to the person who changes them, and to whoever opens the page from then on."""
 
     def fresh() -> Any:
-        now = tiles()
-        return (*(gr.HTML(styles=now) for _ in pickers), gallery_cards(""), gr.Dropdown(own_names(), value=None))
+        now, listed, mine = tiles(), gallery_cards(""), own_names()
+        for picker in pickers:
+            picker.props["styles"] = now
+        cards.value, own.choices = listed, mine
+        blocks.config = blocks.get_config_file()
+        return (*(gr.HTML(styles=now) for _ in pickers), listed, gr.Dropdown(mine, value=None))
 
-    def opened() -> Any:
-        return fresh() if gallery.names() != at_first else (gr.skip(),) * (len(pickers) + 2)
-
-    outputs = [*pickers, cards, own]
-    blocks.load(opened, None, outputs, **QUIET)
     for event in events:
-        event(fresh, None, outputs, **QUIET)
+        event(fresh, None, [*pickers, cards, own], **QUIET)
 
 
 def look() -> dict[str, Any]:
     """Theme and style sheet, as `launch` and `mount_gradio_app` take them."""
-    theme = gr.themes.Base(
-        primary_hue=VERMILION, neutral_hue=gr.themes.colors.stone, font=SANS, font_mono=MONO,
-        radius_size=gr.themes.sizes.radius_md, text_size=gr.themes.sizes.text_md,
+    theme = themes.Base(
+        primary_hue=VERMILION, neutral_hue=themes.colors.stone, font=SANS, font_mono=MONO,
+        radius_size=themes.sizes.radius_md, text_size=themes.sizes.text_md,
     ).set(
         body_background_fill="#faf9f7", body_background_fill_dark="#151412",
         block_background_fill="#ffffff", block_background_fill_dark="#1d1b19",

@@ -14,8 +14,9 @@ from artkit import catalog
 from artkit.contract import Options, Source, WrongCall
 from artkit.image import load
 from artkit.interfaces import studio
+from artkit.interfaces.outputs import SaveOptions
 from artkit.interfaces.studio import FORMATS, Finished
-from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, line, picture_file, sentences, waiting
+from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
 from artkit.interfaces.ui_pictures import SHOWN, small
 from artkit.interfaces.widgets import label, read, widget
 
@@ -36,9 +37,7 @@ def create_tab(desk: Desk) -> None:
             )  # fmt: skip
             settings = gr.Column()
         with gr.Column(scale=7, min_width=320, elem_classes="see"):
-            empty = gr.HTML(
-                '<div class="hero"><div><b>Draw something</b><span>every seed is another picture</span></div></div>'
-            )
+            empty = gr.HTML(hero("Draw something", "every seed is another picture"))
             canvas = gr.Image(
                 show_label=False, format="jpeg", buttons=["fullscreen"], visible=False, interactive=False,
                 elem_id="created",
@@ -78,7 +77,8 @@ def create_tab(desk: Desk) -> None:
                 yield {news: line("Stopped"), stop: gr.Button(visible=False)}
                 return
             whole = last.done >= last.total
-            recipe = Plan(piece, origin=tuple(map(studio.bare, origin))).recipe(options) if whole else None
+            plan = Plan(piece, SaveOptions.checked({}), origin=tuple(map(studio.bare, origin)))
+            recipe = plan.recipe(options) if whole else None
             kept = studio.keep(desk.folder, last.image, None, f"{name}_{options.seed}", recipe)
             height, width = last.image.shape[:2]
             kinds = [*FORMATS, SVG] if piece.lines and whole else [*FORMATS]
@@ -95,7 +95,7 @@ def create_tab(desk: Desk) -> None:
             path = _svg(desk, kept, *what) if wanted == SVG else kept.write(wanted, desk.folder)
             return gr.DownloadButton(value=str(path), interactive=True)
 
-    told = {canvas, empty, news, stop, finished, drawn, kind}
+    told = [canvas, empty, news, stop, finished, drawn, kind]
 
     with settings:
 
@@ -138,8 +138,10 @@ def _widget(model: type[Options], name: str) -> Any:
         return widget(model, name, default)
     from artkit.generate.palettes import NAMED
 
-    about = {"label": "Palette", "info": "A name, or colors: #264653,#e9c46a,#e76f51"}
-    return gr.Dropdown(sorted(NAMED), value=default, allow_custom_value=True, **about)
+    return gr.Dropdown(
+        sorted(NAMED), value=default, allow_custom_value=True, interactive=True, label=label(name),
+        info="A name, or colors: #264653,#e9c46a,#e76f51",
+    )  # fmt: skip
 
 
 def _refuse_files(options: Options) -> None:

@@ -1,4 +1,4 @@
-"""What every tab of the studio shares: the jobs of each visitor, errors as sentences, a picture that Gradio leaves be."""
+"""What the tabs of the studio share: each visitor's jobs, errors as sentences, pictures as files, lines of news."""
 
 from __future__ import annotations
 
@@ -131,6 +131,11 @@ def sentence(error: Exception) -> str:
     """What went wrong, beginning with a capital."""
     said = " ".join(str(error).split())
     return said[:1].upper() + said[1:]
+
+
+def hero(title: str, said: str) -> str:
+    """What stands in the place of a result that is still to come, as HTML."""
+    return f'<div class="hero"><div><b>{title}</b><span>{said}</span></div></div>'
 
 
 def line(text: str, kind: str = "") -> str:

@@ -15,7 +15,7 @@ from artkit.stylize.gallery import Style
 
 
 def gallery_tab() -> tuple[gr.HTML, gr.Dropdown, gr.State]:
-    """Everything in the tab; gives the cards, the list of own styles, and a state back that changes with the gallery."""
+    """Everything in the tab; gives the cards, the list of own styles, and a state that changes with the gallery."""
     changed = gr.State(0)
     with gr.Row():
         search = gr.Textbox(

@@ -27,7 +27,8 @@ def small(pixels: np.ndarray, longest: int) -> np.ndarray:
     height, width = pixels.shape[:2]
     if max(height, width) <= longest:
         return pixels
-    return np.asarray(Image.fromarray(pixels).resize(fit(height, width, longest)[::-1], Image.Resampling.LANCZOS))
+    new_height, new_width = fit(height, width, longest)
+    return np.asarray(Image.fromarray(pixels).resize((new_width, new_height), Image.Resampling.LANCZOS))
 
 
 def levels(pixels: np.ndarray) -> np.ndarray:

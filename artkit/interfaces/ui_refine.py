@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.components import Component
 
 from artkit.contract import Source, WrongCall
 from artkit.image import load
@@ -32,7 +33,7 @@ class Refining:
     """The widgets of the panel."""
 
     painting: gr.Image
-    options: dict[str, gr.components.Component]
+    options: dict[str, Component]
 
     def wire(self, desk: Desk, settings: Settings, easel: Easel) -> None:
         """What the buttons below the result do."""
@@ -41,7 +42,7 @@ class Refining:
             yield from self._run(desk, settings, easel, data, request)
 
         inputs = settings.all | {easel.finished, self.painting, *self.options.values()}
-        told = [easel.result, easel.news, easel.finished, easel.refine, easel.stop, easel.plot]
+        told = [easel.result, easel.news, easel.finished, easel.refine, easel.stop, easel.plot, easel.download]
         running = easel.refine.click(run, inputs, told, **QUIET)
         running.failure(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [easel.refine, easel.stop])
         easel.stop.click(desk.stopper("refine"), None, None, queue=False, api_visibility="private")
@@ -86,7 +87,8 @@ class Refining:
                 name = f"{Path(file).stem}_{look.label}_refined"
                 said = "Refined" if whole else f"Stopped at {last.done / last.total:.0%}: the picture so far"
                 made = studio.keep(desk.folder, last.image, photo, name, recipe if whole else None)
-                yield {**idle, easel.finished: made, easel.news: line(said, "done")}
+                waits = gr.DownloadButton(interactive=False)  # until the new file is written
+                yield {**idle, easel.finished: made, easel.download: waits, easel.news: line(said, "done")}
 
     def _options(self, data: dict[Any, Any], look: Look, start: Path) -> OptimizeOptions:
         shared = {name: getattr(look.options, name) for name in ("size", "style_weight", "keep_color", "max_memory")}

@@ -15,6 +15,7 @@ from PIL import Image
 from artkit.contract import WrongCall
 from artkit.image import Picture, fit, load
 from artkit.interfaces.ui_desk import QUIET, sentences
+from artkit.interfaces.ui_pictures import levels
 from artkit.interfaces.ui_styles import read_picks
 from artkit.stylize import gallery
 
@@ -38,7 +39,8 @@ def regions_panel(photo: gr.Image, styles: gr.HTML) -> Regions:
     with gr.Accordion("Regions", open=False, elem_id="regions") as fold:
         legend = gr.HTML(_legend([]), elem_id="legend")
         canvas = gr.ImageEditor(
-            label="Paint where each style goes", show_label=False, type="numpy", sources=(), transforms=(), layers=False,
+            label="Paint where each style goes", show_label=False, type="numpy", sources=(), transforms=(),
+            layers=False,
             brush=gr.Brush(default_size=60, colors=list(COLORS), default_color=COLORS[0], color_mode="fixed"),
             eraser=gr.Eraser(default_size=60), canvas_size=(EDGE, EDGE // 2), buttons=[], elem_id="canvas",
         )  # fmt: skip
@@ -46,23 +48,28 @@ def regions_panel(photo: gr.Image, styles: gr.HTML) -> Regions:
             apply = gr.Button("Use these regions", elem_id="apply-regions")
             clear = gr.Button("Whole picture again", elem_id="clear-regions")
 
-    def fresh(file: str | None) -> Any:
-        if not file:
+    opened = gr.State(False)
+
+    def fresh(file: str | None, looked_at: bool) -> Any:
+        if not (file and looked_at):
             return None, ()
         with sentences():
-            small = load(file).resized(EDGE)
-            pixels = (small.pixels * 255 + 0.5).astype(np.uint8)
+            pixels = levels(load(file).resized(EDGE).pixels)
             return {"background": pixels, "layers": [], "composite": pixels}, ()
 
-    fold.expand(fresh, photo, [canvas, masks], **QUIET)
-    fold.expand(lambda value: _legend(list(read_picks(value))), styles, legend, **QUIET)
-    photo.change(fresh, photo, [canvas, masks], **QUIET)
-    styles.change(lambda value: _legend(list(read_picks(value))), styles, legend, **QUIET)
+    def legend_of(picks: Any) -> str:
+        return _legend(list(read_picks(picks)))
+
+    fold.expand(lambda: True, None, opened, **QUIET)
+    fold.collapse(lambda: False, None, opened, **QUIET)
+    fold.expand(lambda file: fresh(file, True), photo, [canvas, masks], **QUIET)
+    photo.change(fresh, [photo, opened], [canvas, masks], **QUIET)
+    gr.on([fold.expand, styles.change], legend_of, styles, legend, **QUIET)
     return Regions(canvas, masks, apply, clear)
 
 
 def masks_of(drawn: Any, styles: int, photo: Picture, folder: Path) -> tuple[str, ...]:
-    """Gray mask files, one a style, from what was painted; WrongCall when nothing was, or too many styles are picked."""
+    """Gray mask files, one a style, from what was painted; WrongCall: nothing was, or too many styles are picked."""
     if styles > len(COLORS):
         raise WrongCall(f"regions take {len(COLORS)} styles at most; leave some out")
     layers = (drawn or {}).get("layers") or []

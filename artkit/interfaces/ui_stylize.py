@@ -14,7 +14,7 @@ from artkit.contract import Source, WrongCall
 from artkit.image import load
 from artkit.interfaces import studio
 from artkit.interfaces.studio import FORMATS, Finished, Look, Trail
-from artkit.interfaces.ui_desk import QUIET, Desk, bar, line, picture_file, sentences, waiting
+from artkit.interfaces.ui_desk import QUIET, Desk, bar, hero, line, picture_file, sentences, waiting
 from artkit.interfaces.ui_pictures import SAMPLES, pair
 from artkit.interfaces.ui_refine import refine_panel
 from artkit.interfaces.ui_regions import Regions, masks_of, regions_panel
@@ -30,10 +30,6 @@ from artkit.stylize.predicting import TEXTURE
 QUICK = 1280  # longest edge up to which painting takes its turn between the steps of others' jobs, pixels
 DIALS = ("strength", "stroke", "texture")  # what every style has a value of its own for
 PRINTS = {"Screen": 1024, "Large": 2048, "A4 print": 3508, "A3 print": 4961}  # prints: 300 dots an inch
-HERO = (
-    '<div class="hero"><div><b>Drop a photo</b><span>and see it in the style of a painting,<br>'
-    "on your own machine</span></div></div>"
-)
 
 
 @dataclass
@@ -124,11 +120,9 @@ def stylize_tab(desk: Desk) -> gr.HTML:
         return _bring_back(file, settings, easel.news)
 
     told = {*settings.dials.values(), settings.own, *vars(easel).values()} - {easel.kind, easel.stop}
-    gr.on(
-        [photo.change, styles.input, painting.upload, color.input, size.submit, size.blur, plan.input]  # type: ignore[attr-defined]
-        + [dial.release for dial in dials.values()],
-        paint, settings.all, told, trigger_mode="multiple", **QUIET,
-    )  # fmt: skip
+    touched: list[Any] = [photo.change, styles.input, painting.upload]
+    touched += [dial.release for dial in dials.values()] + [color.input, size.submit, plan.input]
+    gr.on(touched, paint, settings.all, told, trigger_mode="multiple", **QUIET)
     styles.input(lambda: None, None, painting, **QUIET)
     painting.upload(lambda: [], None, styles, **QUIET)
     presets.input(PRINTS.get, presets, size, **QUIET).then(paint, settings.all, told, **QUIET)
@@ -142,7 +136,7 @@ def stylize_tab(desk: Desk) -> gr.HTML:
     taken = regions.apply.click(take_regions, [regions.canvas, photo, styles], regions.masks, **QUIET)
     taken.success(paint, settings.all, told, **QUIET)
     regions.clear.click(lambda: (), None, regions.masks, **QUIET).then(paint, settings.all, told, **QUIET)
-    back = {styles, painting, settings.own, easel.news, *others.values(), *dials.values()}
+    back = [styles, painting, settings.own, easel.news, *others.values(), *dials.values()]
     recall.upload(bring_back, recall, back, **QUIET).success(paint, settings.all, told, **QUIET)
 
     def file_of(kept: Finished | None, wanted: str) -> Any:
@@ -172,10 +166,13 @@ def stylize_endpoint(desk: Desk) -> None:
             if not painting:
                 gallery.get(style)
             picture, source, trail = load(photo), Source.of("photo", photo), Trail()
-            run = desk.begin(request, "endpoint", lambda: studio.look_steps(picture, look, trail, preview=look.options.size))
-            *_, last = run
+            run = desk.begin(
+                request, "endpoint", lambda: studio.look_steps(picture, look, trail, preview=look.options.size)
+            )
+            *_, last = (update.image for update in run)
+            assert last is not None, "a job ends with a picture"
             recipe = studio.recipe_of("restyle", look.options.model_dump(mode="json"), source, trail.sources)
-            kept = studio.keep(desk.folder, last.image, picture, f"{Path(photo).stem}_{look.label}", recipe)
+            kept = studio.keep(desk.folder, last, picture, f"{Path(photo).stem}_{look.label}", recipe)
             return str(kept.write("PNG", desk.folder))
 
     button.click(stylize, [photo, style, painting, options], made, api_name="stylize", concurrency_limit=None)
@@ -200,7 +197,7 @@ def _choose() -> tuple[gr.Image, gr.HTML, gr.Image]:
 
 def _easel() -> Easel:
     """The result and the buttons below it."""
-    empty = gr.HTML(HERO, elem_id="empty")
+    empty = gr.HTML(hero("Drop a photo", "and see it as a painting,<br>on your own machine"), elem_id="empty")
     result = gr.ImageSlider(
         label="Before and after", show_label=False, format="jpeg", type="filepath", buttons=["fullscreen"],
         max_height=640, interactive=False, visible=False, elem_id="result",
@@ -240,7 +237,12 @@ def _paint(
             yield {easel.news: line("Pick a style")}
             return
         begun, trail, size = time.monotonic(), Trail(), look.options.size
-        yield {easel.news: bar(f"Painting {look.title}", None), easel.plot: gr.HTML("", visible=False), **settings.follow(data, look)}
+        yield {
+            easel.news: bar(f"Painting {look.title}", None),
+            easel.plot: gr.HTML("", visible=False),
+            easel.download: gr.DownloadButton(interactive=False),  # what it had is another picture
+            **settings.follow(data, look),
+        }
         run = desk.begin(request, "paint", lambda: studio.look_steps(photo, look, trail), quick=size <= QUICK)
         for update in run:
             if update.image is None:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from artkit.contract import WrongCall
 from artkit.image import load
-from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, line, picture_file, sentences, waiting
+from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
 from artkit.interfaces.ui_pictures import SAMPLES, loss_plot
 from artkit.interfaces.widgets import read, widgets
 from artkit.stylize import collection
@@ -44,8 +44,7 @@ def train_tab(desk: Desk) -> gr.State:
                 stop = gr.Button("Stop and keep", variant="stop", visible=False, elem_id="learn-stop")
         with gr.Column(scale=7, min_width=320, elem_classes="see"):
             empty = gr.HTML(
-                '<div class="hero"><div><b>A style of your own</b><span>learned from one picture in some minutes;<br>'
-                "then it is in the gallery</span></div></div>"
+                hero("A style of your own", "learned from one picture in some minutes;<br>then it is in the gallery")
             )
             shown = gr.Image(
                 show_label=False, format="jpeg", buttons=[], visible=False, interactive=False, elem_id="sheet"

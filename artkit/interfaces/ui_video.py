@@ -11,7 +11,7 @@ import gradio as gr
 
 from artkit.contract import WrongCall
 from artkit.interfaces import studio
-from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, line, sentences, waiting
+from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, hero, line, sentences, waiting
 from artkit.interfaces.ui_pictures import SHOWN, small
 from artkit.interfaces.ui_styles import picker, read_picks
 from artkit.interfaces.widgets import read, widget
@@ -30,9 +30,7 @@ def video_tab(desk: Desk) -> gr.HTML:
             )  # fmt: skip
             styles = picker(elem_id="video-styles")
         with gr.Column(scale=7, min_width=320, elem_classes="see"):
-            empty = gr.HTML(
-                '<div class="hero"><div><b>Drop a clip</b><span>and get it back painted, with its sound</span></div></div>'
-            )
+            empty = gr.HTML(hero("Drop a clip", "and get it back painted, with its sound"))
             frame = gr.Image(show_label=False, format="jpeg", buttons=[], visible=False, interactive=False, height=480)
             film = gr.Video(show_label=False, visible=False, interactive=False, elem_id="film", height=480)
             news = gr.HTML(line(""), elem_id="video-news")

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import gradio as gr
 from annotated_types import Ge, Gt, Le, Lt
+from gradio.components import Component
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
@@ -23,7 +24,7 @@ STEPS = 100  # of a slider over real numbers
 WIDEST = 10_000  # widest range of a slider; what may be larger is typed in
 
 
-def widgets(model: type[Options], *names: str, **initial: Any) -> dict[str, gr.components.Component]:
+def widgets(model: type[Options], *names: str, **initial: Any) -> dict[str, Component]:
     """One widget for each of these fields of `model` (all if none are named), in order, made where this is called.
 
     initial: what a widget shows at first, where that is not the field's default.
@@ -32,7 +33,7 @@ def widgets(model: type[Options], *names: str, **initial: Any) -> dict[str, gr.c
     return {name: widget(model, name, initial.get(name, model.model_fields[name].default)) for name in chosen}
 
 
-def widget(model: type[Options], name: str, value: Any, *, help: bool = True) -> gr.components.Component:
+def widget(model: type[Options], name: str, value: Any, *, help: bool = True) -> Any:
     """The widget of one field: a checkbox, a list of choices, a slider or number between its limits, or text.
 
     help: show the field's description, too.

@@ -18,6 +18,7 @@ function mixIn(name) {
 }
 
 function build() {
+  if (!props.styles) return;
   grid.replaceChildren(...props.styles.map(style => {
     const cell = made("div", "cell"), tile = made("button", "tile"), add = made("button", "add", "+");
     cell.dataset.name = style.name;
