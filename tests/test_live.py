@@ -637,7 +637,8 @@ def test_ctrl_c_ends_it_and_the_film_is_kept(clip: Path, tmp_path: Path) -> None
     assert live.returncode == 130
     told = json.loads(out.splitlines()[-1])
     with read_frames("out.mp4") as made:
-        assert len(list(made)) == told["frames"] > 0
+        assert 0 <= told["frames"] - len(list(made)) <= 1  # the last may not have been written yet
+    assert told["frames"] > 0
 
 
 @pytest.mark.usefixtures("gallery")
