@@ -202,20 +202,28 @@ def octaves(options: DreamOptions, height: int, width: int) -> list[tuple[int, i
     return [size for n, size in enumerate(sizes) if n == 0 or min(size) >= SMALLEST][::-1]
 
 
-def channels_of(network: FeatureNetwork, name: str, channels: tuple[int, ...]) -> Layer:
-    """A layer, or some channels of it: those of the VGG it was distilled from, where it has axes that lead there."""
-    layer = layer_of(network, name)
+def channels_of(network: FeatureNetwork, name: str, channels: tuple[int, ...], *, straight: bool = False) -> Layer:
+    """A layer, or some channels of it: those of the VGG it was distilled from, where it has axes that lead there.
+
+    straight: without their own ReLU, which has no slope where a channel sees nothing yet.
+    """
+    layer = layer_of(network, name, straight=straight)
     if not channels:
         return layer
-    axes = axes_of(network, name)
-    count = layer(mx.zeros((1, 32, 32, 3))).shape[-1] if axes is None else axes.shape[0]
+    axes, count = axes_of(network, name), count_of(network, name)
     if wrong := [channel for channel in channels if channel >= count]:
         raise WrongCall(f"layer {name} has no channel {wrong[0]}; they go from 0 to {count - 1}")
     chosen = mx.array(channels)
     if axes is None:
         return lambda x: layer(x)[..., chosen]
     back = axes[chosen].T
-    return lambda x: mx.maximum(layer(x) @ back, 0)
+    return lambda x: layer(x) @ back if straight else mx.maximum(layer(x) @ back, 0)
+
+
+def count_of(network: FeatureNetwork, name: str) -> int:
+    """How many channels `channels_of` knows in a layer."""
+    axes = axes_of(network, name)
+    return layer_of(network, name)(mx.zeros((1, 32, 32, 3))).shape[-1] if axes is None else axes.shape[0]
 
 
 def noise(options: DreamOptions, height: int, width: int) -> np.ndarray:

@@ -36,6 +36,7 @@ COLORS = mx.array(_ROOT / np.linalg.norm(_ROOT, axis=0).max())
 
 TURNED = 0.6  # of a gradient's color that follows those of photos
 FINEST = 0.4  # weight of the finest octave of a gradient
+LIFT = 256.0  # more than any value before a ReLU
 OWN = "own"  # the palette that leaves the colors as they are
 
 
@@ -80,17 +81,22 @@ def cover(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.clip(resize(pixels, tall, broad)[top : top + height, left : left + width], 0, 1)
 
 
-def layer_of(network: FeatureNetwork, name: str) -> Layer:
+def layer_of(network: FeatureNetwork, name: str, *, straight: bool = False) -> Layer:
     """The layer `name` of a network. The compact network's inner layers count too, besides those with a readout.
 
-    WrongCall lists the layers there are.
+    straight: what goes into the layer's ReLU. WrongCall lists the layers there are.
     """
+    if name in network.taps and network.architecture.readouts:
+        return lambda x: network(x, [name])[name]  # a readout ends without a ReLU
     inner = inside(network)
-    if name in network.taps:
-        return lambda x: network(x, [name])[name]
     if name not in inner.taps:
         raise WrongCall(f'network "{network.architecture.name}" has no layer "{name}"; it has {", ".join(inner.taps)}')
-    return lambda x: inner(x, [name])[name]
+    if not straight:
+        return lambda x: inner(x, [name])[name]
+    # A bias that lifts all values over zero lets them through the ReLU.
+    bias = name.replace("relu", "conv") + ".bias"
+    lifted = replace(inner, weights={**inner.weights, bias: inner.weights[bias] + LIFT})
+    return lambda x: lifted(x, [name])[name] - LIFT
 
 
 def inside(network: FeatureNetwork) -> FeatureNetwork:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from artkit.contract import WrongCall
+from artkit.interfaces.train_automata_cli import automata
 from artkit.interfaces.train_styles_cli import COMMANDS
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -92,7 +93,7 @@ def agreement(weights: Path, teacher_weights: Path, pictures: tuple[Path, ...]) 
             )
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, automata):
     train.add_command(command)
 
 

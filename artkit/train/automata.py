@@ -18,45 +18,28 @@ import artkit.device  # noqa: F401  (fast BLAS before MLX)
 
 import mlx.core as mx
 import numpy as np
-from pydantic import Field
 
 from artkit.image import Picture
 from artkit.nets.automaton import Automaton, fresh, picture, seed
 from artkit.nets.statistics import directions, gram
 from artkit.train.criterion import STYLE_TAPS, FeatureFunction, style_error
 from artkit.train.loop import Item, Progress, Weights, generator, train_steps
-from artkit.train.options import LoopOptions
+from artkit.train.options import GrowOptions
 
 RANGE = 1.0  # cells beyond ±1 are pulled back
+OVERFLOW = 300.0  # weight of what cells have beyond the range: far heavier than the style, or they run away
 WILD = 8.0  # a grid with a cell beyond that begins anew
 ANEW = 8  # every so many steps one grid begins from nothing
 ROWS = 16_384  # places of the texture that are compared with, at most
 SLICES = 32  # directions that features are looked at along, new ones at every step
+FLAT = 0.01  # of the energy of features, that counts as spread where a picture is flat
 HURT = 4  # every so many steps one grid has a hole to heal
-
-
-class AutomataOptions(LoopOptions):
-    """How to teach an automaton a texture."""
-
-    steps: int = Field(default=2000, ge=1, description="Training steps")
-    batch: int = Field(default=4, ge=1, description="Grids that run at each step")
-    crop: int = Field(default=128, ge=32, multiple_of=16, description="Edge of a grid, cells (and pixels)")
-    learning_rate: float = Field(default=1e-3, gt=0, description="Adam's step at its highest")
-    warm_up: int = Field(default=30, ge=0, description="Steps in which the rate rises")
-    averaging: float = Field(default=0.98, ge=0, lt=1, description="Decay of the average over the weights")
-    pool: int = Field(default=256, ge=1, le=4096, description="Grids that are kept growing")
-    shortest: int = Field(default=32, ge=1, le=512, description="Updates that a grid runs at a step, at least")
-    longest: int = Field(default=64, ge=1, le=512, description="Updates that a grid runs at a step, at most")
-    loss: Literal["sliced", "gram", "wasserstein"] = Field(default="sliced", description="Distance between textures")
-    pattern: int = Field(
-        default=192, ge=32, le=1024, description="Shorter edge that the picture is seen at: smaller shrinks its pattern"
-    )
 
 
 def automata_steps(
     texture: Picture,
     features: FeatureFunction,
-    options: AutomataOptions,
+    options: GrowOptions,
     *,
     weights: Weights | None = None,
     resume: Path | None = None,
@@ -87,7 +70,7 @@ def automata_steps(
         cells = Automaton(weights).run(pool[batch["grid"]] * batch["fate"], run, int(np.array(batch["steps"])[0]))
         style = aim.distance(picture(cells), slices)
         beyond = mx.abs(cells - mx.clip(cells, -RANGE, RANGE)).mean()
-        return style + 10 * beyond, {"style": style, "beyond": beyond, "grid": batch["grid"], "cells": cells}
+        return style + OVERFLOW * beyond, {"style": style, "beyond": beyond, "grid": batch["grid"], "cells": cells}
 
     subject = hashlib.sha256(texture.pixels.tobytes()).hexdigest()
     start = fresh(mx.random.key(options.seed)) if weights is None else weights
@@ -98,6 +81,18 @@ def automata_steps(
         pool[grids] = mx.where(wild, 0, cells)
         mx.eval(pool)
         yield replace(progress, figures=figures)
+
+
+def preview(weights: Weights, options: GrowOptions) -> np.ndarray:
+    """What an automaton grows from nothing, (H, 4·H, 3): after the updates of one training step, 2, 4 and 8 times."""
+    automaton, cells = Automaton(weights), seed(1, options.crop, options.crop)
+    pictures = []
+    for moment in range(4):
+        for update in range(options.longest * 2**moment // (2 if moment else 1)):
+            cells = automaton.step(cells, mx.random.key(1000 * moment + update))
+            mx.eval(cells)
+        pictures.append(np.clip(np.array(picture(cells)[0]), 0, 1))
+    return np.concatenate(pictures, axis=1)
 
 
 def hole(random: np.random.Generator, edge: int) -> np.ndarray:
@@ -121,7 +116,7 @@ class Aim:
     grams: Mapping[str, mx.array]
 
     @classmethod
-    def of(cls, texture: Picture, features: FeatureFunction, options: AutomataOptions) -> Aim:
+    def of(cls, texture: Picture, features: FeatureFunction, options: GrowOptions) -> Aim:
         longest = round(options.pattern * max(texture.size) / min(texture.size))
         x = mx.clip(texture.resized(longest).array(), 0, 1)
         found = {"pixels": x, **features(x, STYLE_TAPS)}
@@ -159,5 +154,5 @@ def sliced(features: mx.array, wanted: mx.array, key: mx.array) -> mx.array:
     low = mx.floor(place).astype(mx.int32)
     part = (place - low)[:, None]
     between = target[low] * (1 - part) + target[mx.minimum(low + 1, len(target) - 1)] * part
-    spread = mx.square(target - target.mean(axis=0)).mean()
+    spread = mx.square(target - target.mean(axis=0)).mean() + FLAT * mx.square(target).mean()
     return mx.square(ordered - between).mean() / (spread + 1e-8)

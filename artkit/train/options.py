@@ -1,4 +1,4 @@
-"""Settings of the trainings of style networks."""
+"""Settings of the trainings of style networks and automata."""
 
 from __future__ import annotations
 
@@ -53,3 +53,21 @@ class MineOptions(FrameOptions):
     warm_up: int = Field(default=20, ge=0, description="Steps in which the rate rises")
     averaging: float = Field(default=0.98, ge=0, lt=1, description="Decay of the average over the weights")
     deep: bool = Field(default=False, description="Train the whole network, not only its scales and shifts")
+
+
+class GrowOptions(LoopOptions):
+    """How to teach an automaton a texture."""
+
+    steps: int = Field(default=2000, ge=1, description="Training steps")
+    batch: int = Field(default=4, ge=1, description="Grids that run at each step")
+    crop: int = Field(default=128, ge=32, multiple_of=16, description="Edge of a grid, cells (and pixels)")
+    learning_rate: float = Field(default=2e-3, gt=0, description="Adam's step at its highest")
+    warm_up: int = Field(default=30, ge=0, description="Steps in which the rate rises")
+    averaging: float = Field(default=0.98, ge=0, lt=1, description="Decay of the average over the weights")
+    pool: int = Field(default=256, ge=1, le=4096, description="Grids that are kept growing")
+    shortest: int = Field(default=32, ge=1, le=512, description="Updates that a grid runs at a step, at least")
+    longest: int = Field(default=64, ge=1, le=512, description="Updates that a grid runs at a step, at most")
+    loss: Literal["sliced", "gram", "wasserstein"] = Field(default="sliced", description="Distance between textures")
+    pattern: int = Field(
+        default=192, ge=32, le=1024, description="Shorter edge that the picture is seen at: smaller shrinks its pattern"
+    )
