@@ -45,7 +45,8 @@ def choose(styles: Sequence[str], params: Mapping[str, Any]) -> Choice:
         files = tuple(str(gallery.find(style)) for style in styles if not gallery.is_named(style))
         if any(named):
             name = styles[named.index(True)]
-            raise WrongCall(f'"{name}" is a named style and "{files[0]}" a picture; they cannot be mixed')
+            makes = f"artkit train mine {files[0]} --base {name} --name NEW makes a style that can be mixed with it"
+            raise WrongCall(f'"{name}" is a named style and "{files[0]}" a picture; they cannot be mixed; {makes}')
         if params.get("fast"):
             _refuse(params, OptimizeOptions, RestyleOptions, "is for painting step by step, not for --fast")
             return Choice(files, checked(RestyleOptions, given(RestyleOptions, params)))
