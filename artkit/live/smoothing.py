@@ -42,16 +42,17 @@ class Smoother:
         if self._last is None or self._last.gray.shape != gray.shape:
             self._last = _Last(gray, gray.astype(np.float32), drawn.astype(np.float32))
             return drawn
+        now = gray.astype(np.float32)
         before = self._moved(self._last, gray)
-        change = np.abs(cv2.blur(gray, (5, 5)) - cv2.blur(before.smooth, (5, 5)))
+        change = cv2.absdiff(cv2.blur(now, (5, 5)), cv2.blur(before.smooth, (5, 5)))
         level = float(np.median(change[::4, ::4]))
         if level > CUT:
-            self._last = _Last(gray, gray.astype(np.float32), drawn.astype(np.float32))
+            self._last = _Last(gray, now, drawn.astype(np.float32))
             return drawn
         keep = amount * (1 - self._changed(change, min(level, NOISIEST)))
-        out = drawn + keep[..., None] * (before.drawn - drawn)
-        self._last = _Last(gray, gray + keep * (before.smooth - gray), out)
-        return (out + 0.5).astype(np.uint8)
+        out = cv2.blendLinear(drawn.astype(np.float32), before.drawn, 1 - keep, keep)
+        self._last = _Last(gray, cv2.blendLinear(now, before.smooth, 1 - keep, keep), out)
+        return cv2.convertScaleAbs(out)
 
     def _moved(self, last: _Last, gray: np.ndarray) -> _Last:
         """The last frame with everything where it is now."""
