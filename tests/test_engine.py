@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from artkit.contract import PictureError, Step
-from artkit.interfaces.engine import UNREAD, Busy, Closed, Engine, Job, Update, follow
+from artkit.interfaces.engine import Busy, Closed, Engine, Job, Update, follow
+from artkit.interfaces.engine_work import UNREAD
 from artkit.interfaces.turns import Line
 
 SECONDS = 10  # no wait in a test may be longer
