@@ -14,17 +14,24 @@ import artkit.device  # noqa: F401
 import mlx.core as mx
 
 _SKEW, _UNSKEW = (math.sqrt(3) - 1) / 2, (3 - math.sqrt(3)) / 6
-_SCALE = 99.2043  # brings simplex noise with unit gradients to -1..1
+_SCALE = 99.2043 / 1.0607  # brings simplex noise with gradients as `direction` has them to -1..1
 # Octaves are turned by this angle (with tangent 3/4) one after the other, so that no direction of the lattice shows.
 _COS, _SIN = 0.8, 0.6
 
 
+_X, _Y = 0x8DA6B343, 0xD8163841
+
+
 def hashed(ix: mx.array, iy: mx.array, seed: int) -> mx.array:
     """Whole numbers -> 32 random bits each: int32, int32 -> uint32 (mixing of C. Wellons 2018, lowbias32)."""
-    h = ix.astype(mx.uint32) * 0x8DA6B343 + iy.astype(mx.uint32) * 0xD8163841 + _mixed(seed)
-    h = (h ^ (h >> 16)) * 0x7FEB352D
-    h = (h ^ (h >> 15)) * 0x846CA68B
+    h = _stirred(ix.astype(mx.uint32) * _X + iy.astype(mx.uint32) * _Y + _mixed(seed))
     return h ^ (h >> 16)
+
+
+def _stirred(h: mx.array) -> mx.array:
+    """All of the mixing but its last step, which only concerns the lower bits."""
+    h = (h ^ (h >> 16)) * 0x7FEB352D
+    return (h ^ (h >> 15)) * 0x846CA68B
 
 
 def simplex(x: mx.array, y: mx.array, seed: int, phase: float = 0.0) -> mx.array:
@@ -143,16 +150,16 @@ def unit(bits: mx.array) -> mx.array:
 
 
 def direction(bits: mx.array) -> tuple[mx.array, mx.array]:
-    """Random bits -> a direction: uint32, a whole turn in 2³² -> cosine and sine, float32, to 0.001.
+    """Random bits -> a direction: uint32, a whole turn in 2³² -> about its cosine and sine, float32.
 
-    A parabola through the zeros and crests of the sine, and a part of its square: a tenth of the time of the real ones.
+    Parabolas through the zeros and crests of the sine, in a tenth of the time of the real one: at most 6 % too long,
+    and 3° off.
     """
-    both = []
-    for turned in (bits + 0x40000000, bits):
-        a = turned.astype(mx.int32).astype(mx.float32) * 2.0**-31  # half turns, -1..1
-        wave = a * (4 - 4 * mx.abs(a))
-        both.append(wave * (0.775 + 0.225 * mx.abs(wave)))
-    return both[0], both[1]
+    c, s = (turned.view(mx.int32).astype(mx.float32) for turned in (bits + 0x40000000, bits))
+    return c * (_STEEP - _BENT * mx.abs(c)), s * (_STEEP - _BENT * mx.abs(s))
+
+
+_STEEP, _BENT = 4 * 2.0**-31, 4 * 2.0**-62  # 4a(1 - |a|), a half turns
 
 
 def _mixed(seed: int) -> int:
@@ -171,14 +178,15 @@ def _simplex(
 ) -> tuple[mx.array, mx.array | None, mx.array | None]:
     skew = (x + y) * _SKEW
     cx, cy = mx.floor(x + skew), mx.floor(y + skew)
-    ix, iy = cx.astype(mx.int32), cy.astype(mx.int32)
+    lattice = cx.astype(mx.int32).view(mx.uint32) * _X + cy.astype(mx.int32).view(mx.uint32) * _Y + _mixed(seed)
     unskew = (cx + cy) * _UNSKEW
     x0, y0 = x - cx + unskew, y - cy + unskew
-    right = (x0 > y0).astype(mx.int32)  # which of the two triangles of the square
+    right = x0 > y0  # which of the two triangles of the square
+    bits, i1 = right.astype(mx.uint32), right.astype(mx.float32)
     total, dx, dy = None, None, None
     for corner in range(3):
-        i, j = [(0, 0), (right, 1 - right), (1, 1)][corner]
-        h = hashed(ix + i, iy + j, seed)
+        i, j = [(0, 0), (i1, 1 - i1), (1, 1)][corner]
+        h = _stirred([lattice, bits * ((_X - _Y) % 2**32) + (lattice + _Y), lattice + (_X + _Y) % 2**32][corner])
         gx, gy = direction(h + ((h & 3) * 2 + 1) * round(phase * 2**32 % 2**32)) if phase else direction(h)
         px, py = x0 - i + corner * _UNSKEW, y0 - j + corner * _UNSKEW
         t = mx.maximum(0.5 - px * px - py * py, 0)
