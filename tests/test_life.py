@@ -130,7 +130,7 @@ def test_one_step_of_lenia_is_that_of_a_plain_sum() -> None:
     potential = sum(
         kernel[dy, dx] * np.roll(cells, (dy, dx), (0, 1)) for dy in range(size) for dx in range(size) if kernel[dy, dx]
     )
-    rate = 2 * np.exp(-((potential - creature.center) ** 2) / (2 * creature.width**2)) - 1
+    rate = 2 * np.maximum(1 - (potential - creature.center) ** 2 / (9 * creature.width**2), 0) ** 4 - 1
     lenia = Lenia(cells, creature, 10)
     lenia.onward()
     np.testing.assert_allclose(np.array(lenia.cells), np.clip(cells + rate / creature.time, 0, 1), atol=1e-4)
@@ -151,14 +151,14 @@ def test_the_orbium_glides_and_keeps_its_mass() -> None:
     overlap = np.fft.ifft2(np.fft.fft2(late) * np.conj(np.fft.fft2(early))).real
     shift = np.unravel_index(overlap.argmax(), overlap.shape)
     assert shift != (0, 0)
-    assert overlap.max() > 0.97 * (early**2).sum()  # the same creature, elsewhere
+    assert overlap.max() > 0.94 * (early**2).sum()  # the same creature, elsewhere
 
 
 @pytest.mark.parametrize(
     "rule", ["orbium", "geminium", "tissue", "life", "maze", "coral", "daynight", "cyclic", "brain"]
 )
 def test_pictures(rule: str) -> None:
-    options = LifeOptions(size=Size(96, 64), rule=rule, generations=12, cell=2, seed=3)
+    options = LifeOptions.checked({"size": "96x64", "rule": rule, "generations": 12, "cell": 2, "seed": 3})
     steps = list(life_steps(options))
     picture = np.array(steps[-1].image)
     assert picture.shape == (1, 64, 96, 3)

@@ -267,7 +267,7 @@ class Brush:
             x, y = self.frame(*seen(point, self.kind, self.phase))
             across.append(x)
             down.append(y)
-            paces.append(xp.sqrt(sum((b - a) ** 2 for a, b in zip(before, point, strict=True))))
+            paces.append(xp.sqrt(sum((b - a) * (b - a) for a, b in zip(before, point, strict=True))))
             if xp is mx:
                 mx.async_eval(point, x, y, paces[-1])
         return point, xp.concatenate(across), xp.concatenate(down), xp.concatenate(paces)
@@ -323,8 +323,8 @@ def attractor_steps(options: AttractorOptions) -> Iterator[Step]:
                 density += np.array(counts)
                 speed += np.array(paces)
             if done == rounds or done % max(1, rounds // 24) == 0:
-                shown = (mx.array(part.reshape(height, width)) for part in (density, speed))
-                picture = canvas.average_down(developed(*shown, palette, options), factor)
+                points_here, paces_here = (mx.array(part.reshape(height, width)) for part in (density, speed))
+                picture = canvas.average_down(developed(points_here, paces_here, palette, options), factor)
                 image = canvas.dither(picture, options.seed)[None]
                 mx.eval(image)
                 yield Step(image, done, rounds, {"points": float(min(done * batch, options.points))})

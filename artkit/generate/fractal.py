@@ -126,7 +126,8 @@ def _found(options: FractalOptions) -> tuple[Place, float]:
         return middle, -math.log10(radius / BASE[name])
     if name in SPOTS and options.power == 2:
         words, zoom = SPOTS[name][options.seed % len(SPOTS[name])]
-        return Place.of(*words.split(",")), zoom
+        across, up = words.split(",")
+        return Place.of(across, up), zoom
     return (Place.of(0, 0) if options.power > 2 else home), 0.0
 
 
