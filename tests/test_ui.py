@@ -360,3 +360,25 @@ def test_recipes_of_other_things_are_refused(tmp_path):
     save(picture, tmp_path / "noise.png", recipe=Recipe("generate", {"piece": "noise"}))
     with pytest.raises(PictureError, match="made by generate"):
         studio.settings_of(str(tmp_path / "noise.png"))
+
+
+def test_what_is_learned_before_a_stop_is_in_the_gallery(tmp_path, monkeypatch):
+    from artkit.interfaces.learning import default_name, learn_steps
+    from artkit.train.options import MineOptions
+
+    monkeypatch.setenv("ARTKIT_DATA_DIR", str(tmp_path))
+    painting = load(ROOT / "samples" / "night.jpg").resized(64)
+    options, enough, name = (
+        MineOptions(steps=100, batch=4, crop=64, style_size=64),
+        threading.Event(),
+        default_name("night.jpg"),
+    )
+    enough.set()
+    *_, last = learn_steps(painting, name, options, [PHOTO], enough)
+    assert (last.done, last.total, last.image.shape) == (1000, 1000, (1, 512, 256, 3))
+    style = gallery.get(name)
+    assert style.own
+    assert style.preview is not None
+    assert max(load(style.preview).size) == 320
+    with pytest.raises(WrongCall, match=f'there is a style "{name}" already'):
+        next(learn_steps(painting, name, options, [PHOTO], enough))

@@ -46,7 +46,9 @@ def create_tab(desk: Desk) -> None:
             with gr.Row(elem_classes="actions"):
                 stop = gr.Button("Stop", variant="stop", visible=False)
                 kind = gr.Dropdown([*FORMATS], value="PNG", show_label=False, container=False, label="File format")
-                download = gr.DownloadButton("Download", interactive=False, elem_id="create-download")
+                download = gr.DownloadButton(
+                    "Download", variant="primary", interactive=False, elem_id="create-download"
+                )
     finished = gr.State(None, time_to_live=3600, delete_callback=lambda kept: kept and kept.forget())
     drawn = gr.State(None)  # (piece, options, source) of what is finished, for SVG
 

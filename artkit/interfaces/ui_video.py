@@ -25,7 +25,7 @@ def video_tab(desk: Desk) -> gr.HTML:
     with gr.Row(elem_classes="studio"):
         with gr.Column(scale=4, min_width=320, elem_classes="choose"):
             clip = gr.Video(
-                label="Clip", sources=["upload", "webcam"], height=230, elem_id="clip", buttons=[],
+                label="Clip", sources=["upload", "webcam"], height=260, elem_id="clip", buttons=[],
                 webcam_options=gr.WebcamOptions(mirror=False),
             )  # fmt: skip
             styles = picker(elem_id="video-styles")

@@ -38,6 +38,8 @@ function build() {
     return cell;
   }));
   show();
+  const on = grid.querySelector(".on");
+  if (on) grid.scrollTo(on.offsetLeft - grid.offsetLeft - 60, on.offsetTop - grid.offsetTop - 60);
 }
 
 function show() {
