@@ -208,7 +208,7 @@ def mine(
     held = base_of(base, plan)
     seen, content = open_features(features), open_photos(photos, options.crop)
     if held.network.plan.name == "full" and not (quiet or uses_gpu()):
-        click.echo("without a GPU this takes hours; --plan light takes about a third of the time", err=True)
+        click.echo("without a GPU this takes hours; --plan light takes about half of the time", err=True)
     judged_on, shown, drawn = hold_out(content, options.crop), samples(content, options.crop), held.network.plan
 
     def preview(weights: Weights) -> np.ndarray:
