@@ -103,7 +103,7 @@ def test_wrong_calls(options: dict[str, Any], said: str) -> None:
 # --- dreams -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{}, {"parameters": "fourier"}, {"layers": "relu3_1=1,relu4_4=1"}, {"channels": 7}])
+@pytest.mark.parametrize("options", [{}, {"parameters": "pixels"}, {"layers": "relu3_1=1,relu4_4=1"}, {"channels": 7}])
 def test_what_is_sought_grows(photo: Picture, options: dict[str, Any]) -> None:
     if "channels" in options:
         options = {"channels": (options["channels"],)}

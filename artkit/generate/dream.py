@@ -42,7 +42,7 @@ from artkit.stylize.tiling import bytes_per_pixel
 USUAL = {"compact": {"relu5_1": 1.0}, "vgg16": {"relu4_3": 1.0}, "vgg19": {"relu4_4": 1.0}}  # layers that dream well
 SMALLEST = 96  # shorter edge of the coarsest octave, pixels: below it the deep layers see the whole picture at once
 TILE = 128  # tiles are multiples of it, pixels
-FOURIER_RATE = 2.5  # Adam's, for a strength of 1
+FOURIER_RATE = 1.6  # Adam's, for a strength of 1
 GUIDES = 2048  # places of the guide that are compared with, at most
 
 
@@ -60,13 +60,13 @@ class DreamOptions(NeuralOptions):
     iterations: int = Field(default=12, ge=1, le=1000, description="Steps at every size")
     strength: float = Field(default=0.025, gt=0, le=0.5, description="Change of a pixel in a step, of the range 0..1")
     focus: float = Field(
-        default=2.0, ge=1, le=4, description="1 dreams everywhere alike, more where something is seen already"
+        default=1.3, ge=1, le=4, description="1 dreams everywhere alike, more where something is seen already"
     )
     jitter: int = Field(
         default=32, ge=0, le=256, description="Pixels that the picture moves under the network, at most"
     )
     parameters: Literal["pixels", "fourier"] = Field(
-        default="pixels", description="What moves: pixels, evened out by a Laplacian pyramid, or Fourier coefficients"
+        default="fourier", description="What moves: Fourier coefficients, or pixels, evened out by a Laplacian pyramid"
     )
     zooms: int = Field(default=0, ge=0, le=10_000, description="Dream on into the picture so often: 59 for --frames 60")
     zoom: float = Field(default=1.04, gt=1, le=2, description="How much nearer from frame to frame")
