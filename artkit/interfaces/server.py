@@ -45,8 +45,16 @@ def build(settings: ServeOptions, engine: Engine) -> FastAPI:
     from artkit.interfaces.ui import look, page
 
     app = api(settings, engine, folder)
+    engine.call(_read_networks)
     limit = settings.max_upload
     return gradio.mount_gradio_app(app, page(engine, folder), "/", max_file_size=limit, show_error=True, **look())
+
+
+def _read_networks() -> None:
+    """Read what most styles share, while nobody waits for it."""
+    from artkit.stylize.feedforward import Brush
+
+    Brush.of(gallery.names()[:1])
 
 
 def api(settings: ServeOptions, engine: Engine, folder: Path) -> FastAPI:
