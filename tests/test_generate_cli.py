@@ -49,7 +49,7 @@ def test_a_picture_with_its_recipe_and_again(here: Path) -> None:
 
 
 def test_info_shows_what_is_not_as_usual(capsys: pytest.CaptureFixture[str]) -> None:
-    run("generate", "noise", "--size", 32, "--warp", 0.5, "-q")
+    run("generate", "noise", "--size", 32, "--warp", 0.25, "-q")
     assert run("info", "noise_0.png") == 0
     chosen, usual = capsys.readouterr().out.split("as usual:")
     assert "warp:" in chosen

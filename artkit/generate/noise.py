@@ -24,11 +24,11 @@ class NoiseOptions(CanvasOptions):
     """Marbled, cellular or ridged noise."""
 
     kind: Literal["marble", "cells", "ridges"] = Field(default="marble", description="What the noise is like")
-    scale: float = Field(default=1.2, gt=0, le=20, description="How much of it is seen: larger is finer")
+    scale: float = Field(default=0.55, gt=0, le=20, description="How much of it is seen: larger is finer")
     octaves: int = Field(default=5, ge=1, le=9, description="Layers of detail")
-    gain: float = Field(default=0.5, ge=0.1, le=0.9, description="Weight of each layer of detail against the last")
-    warp: float = Field(default=1.0, ge=0, le=3, description="How far it is warped by itself")
-    contrast: float = Field(default=1.0, ge=0.2, le=3, description="Width of the palette that is used")
+    gain: float = Field(default=0.45, ge=0.1, le=0.9, description="Weight of each layer of detail against the last")
+    warp: float = Field(default=0.75, ge=0, le=3, description="How far it is warped by itself")
+    contrast: float = Field(default=0.8, ge=0.2, le=3, description="Width of the palette that is used")
     phase: float = Field(default=0.0, ge=0, le=1, description="Where in its loop it stands")
 
 
