@@ -28,7 +28,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import io
 import json
 import time
 from pathlib import Path
@@ -36,7 +35,6 @@ from typing import Any
 
 import artkit.device  # noqa: F401  (fast BLAS before OpenCV)
 
-import numpy as np
 from fastapi import APIRouter, HTTPException, WebSocket
 from fastapi.responses import FileResponse, Response
 from PIL import Image
@@ -44,22 +42,19 @@ from starlette.websockets import WebSocketDisconnect
 
 from artkit.contract import ArtkitError, PictureError, WrongCall
 from artkit.interfaces.engine import Engine
+from artkit.interfaces.live_messages import LARGEST, decoded, encoded, sentence, settings
 from artkit.live.figures import Meter
-from artkit.live.options import LiveOptions
 from artkit.live.restyler import Restyler
 from artkit.stylize import gallery
 
 PAGE = Path(__file__).parent / "live_page"
 IN_FLIGHT = 2
 MOST_STREAMS = 16  # clients that send frames at one time
-LARGEST = 1920  # longest edge of a frame, pixels
 MAX_FRAME = 4_000_000  # bytes
-MAX_TEXT = 20_000
 IDLE = 600.0  # seconds without a message after which a socket is closed
 PATIENCE = 20.0  # seconds that a client may take to read a message
 RECENT = 2.0  # seconds after its last frame for which a client counts as one of those who share the engine
 TELL = 0.5  # seconds between figures
-QUALITY = 85  # of the JPEGs
 THUMBNAIL = 192  # longest edge, pixels
 GONE = (WebSocketDisconnect, TimeoutError, RuntimeError, OSError)  # how it shows that a client is, or as good as
 
@@ -104,7 +99,7 @@ def _thumbnail(path: Path | None) -> bytes | None:
         image.draft("RGB", (THUMBNAIL, THUMBNAIL))
         small = image.convert("RGB")
     small.thumbnail((THUMBNAIL, THUMBNAIL))
-    return _jpeg(small)
+    return encoded(small)
 
 
 class Streams:
@@ -219,7 +214,7 @@ class Client:
 
     def _set(self, text: str) -> None:
         """WrongCall: a message that is no settings, or values that cannot be."""
-        values = _settings(text)
+        values = settings(text)
         styles, most = values.pop("styles", None), values.pop("most", None)
         if styles is not None:
             known = gallery.names()
@@ -252,7 +247,7 @@ class Client:
     async def _drawn(self, frame: Frame) -> bytes:
         pixels = await asyncio.to_thread(decoded, frame.jpeg)
         drawn = await asyncio.wrap_future(self._engine.call(self._restyler.draw, pixels, self._most, urgent=True))
-        return await asyncio.to_thread(lambda: _jpeg(Image.fromarray(drawn)))
+        return await asyncio.to_thread(lambda: encoded(Image.fromarray(drawn)))
 
     async def _answer(self) -> None:
         """In the order in which frames began."""
@@ -261,7 +256,7 @@ class Client:
             try:
                 data = await task
             except Exception as error:
-                await self._say(type="error", message=_said(error), number=frame.told)
+                await self._say(type="error", message=sentence(error), number=frame.told)
             else:
                 self._meter.shown(frame.came, time.perf_counter())
                 await self._send(frame.number + data)
@@ -299,47 +294,6 @@ class Client:
                 await self._socket.send_text(message)
             else:
                 await self._socket.send_bytes(message)
-
-
-def _settings(text: str) -> dict[str, Any]:
-    """The fields of a message of type "settings", without those that are null and have no "style's own"."""
-    try:
-        message = json.loads(text) if len(text) <= MAX_TEXT else None
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict) or message.get("type") != "settings":
-        raise WrongCall('a text message should be JSON such as {"type": "settings", "styles": ["starry"]}')
-    known = {"type", "styles", "most", *LiveOptions.model_fields}
-    if strange := sorted(message.keys() - known):
-        raise WrongCall(f"no setting {strange[0]!a:.40}; there are {', '.join(sorted(known - {'type'}))}")
-    return {key: value for key, value in message.items() if key != "type"}
-
-
-def decoded(jpeg: bytes) -> np.ndarray:
-    """(H, W, 3) uint8 RGB. PictureError: it is no JPEG, damaged, or larger than LARGEST, which is seen before."""
-    try:
-        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
-            if max(image.size) > LARGEST:
-                raise PictureError(f"a frame of {image.width}×{image.height} pixels; {LARGEST} is the most")
-            return np.array(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError):
-        raise PictureError(
-            "a frame is no JPEG, or damaged; it should be four bytes with its number and a JPEG"
-        ) from None
-
-
-def _said(error: Exception) -> str:
-    """In one line."""
-    text = " ".join(str(error).split())
-    return (
-        text if isinstance(error, ArtkitError) else f"a frame could not be drawn ({type(error).__name__}: {text:.200})"
-    )
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
 
 
 def _styles() -> list[dict[str, Any]]:
