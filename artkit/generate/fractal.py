@@ -173,7 +173,7 @@ def _step(picture: np.ndarray, done: int, total: int, **figures: float) -> Step:
 
 def _first_limit(view: View) -> int:
     """Iterations for the preview: deeper places need more."""
-    return min(FIRST_LIMIT, 1500 + 3000 * max(0, round(-math.log10(view.radius))))
+    return min(FIRST_LIMIT, 1000 + 300 * max(0, round(-math.log10(view.radius))))
 
 
 def _limit(coarse: Orbits, formula: Formula | DeepFormula, limit: int) -> int:
