@@ -28,11 +28,10 @@ LAYERS = [
     {"nets"},
     {"stylize"},
     {"train"},
-    {"generate"},
+    {"generate", "catalog"},  # the pieces, and their names
     {"video"},
     {"live"},
     {"exchange"},
-    {"catalog"},
     {"interfaces"},
 ]
 
