@@ -50,7 +50,7 @@ LENIA: dict[str, Creature] = {
     "tissue": Creature(16, 10, 0.22, 0.032, (1.0, 0.55)),
 }
 LIFE_LIKE = {"life": "B3/S23", "maze": "B3/S12345", "coral": "B3/S45678", "daynight": "B3678/S34678"}
-SUITS = {"orbium": 500, "geminium": 160, "tissue": 200, "life": 700, "maze": 300, "coral": 260, "daynight": 260}
+SUITS = {"orbium": 320, "geminium": 160, "tissue": 200, "life": 700, "maze": 300, "coral": 260, "daynight": 260}
 SUITS |= {"cyclic": 420, "brain": 240}  # generations
 DENSITY = {"coral": 0.45, "maze": 0.45, "daynight": 0.5, "life": 0.3}  # of living cells at the beginning
 
