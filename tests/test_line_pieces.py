@@ -299,7 +299,7 @@ def test_fans_meet_every_edge_at_equal_distances():
 
 @pytest.mark.parametrize("edges", range(16))
 def test_pipes_go_through_their_edges_and_no_others(edges: int):
-    lines = pipes(edges, 3, over=True)
+    lines = pipes(edges, 3, over=True, fine=20)
     ends = np.concatenate([line[[0, -1]] for line in lines]) if lines else np.zeros((0, 2))
     ends = np.round(ends, 9)
     through = {RIGHT: ends[:, 0] == 1, BOTTOM: ends[:, 1] == 1, LEFT: ends[:, 0] == 0, TOP: ends[:, 1] == 0}

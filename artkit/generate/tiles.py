@@ -9,6 +9,7 @@ Everything is laid out with edges of 1: the tile in row j, column i is i..i+1 to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -24,7 +25,6 @@ from artkit.generate.tones import Tones
 from artkit.generate.travel import merged
 from artkit.image import Picture
 
-QUARTER = 24  # sides of a quarter circle
 WIDTHS = 12  # different ones where lines follow a photo
 RIGHT, BOTTOM, LEFT, TOP = 1, 2, 4, 8  # edges of a tile, as bits
 
@@ -54,6 +54,11 @@ class TilesOptions(LineOptions):
     divide: float = Field(default=0.55, ge=0, le=1, description="Part of the larger fans that are divided")
     fill: float = Field(default=0.62, ge=0, le=1, description="Part of the edges that a pipe goes through (wang)")
 
+    @property
+    def fine(self) -> float:
+        """Sides of a quarter circle as large as a tile: within 1/50,000 of the shorter edge of a true one."""
+        return 4 * math.sqrt(1000 * (1 - 2 * self.border) / self.tiles)
+
 
 @dataclass(frozen=True, eq=False)
 class Piece:
@@ -63,9 +68,13 @@ class Piece:
     tint: float | None = None
 
 
-def arc(x: float, y: float, radius: float, begin: float, end: float) -> np.ndarray:
-    """From angle to angle in quarter turns, clockwise from the right as y is downwards: (N, 2)."""
-    t = np.linspace(begin, end, max(2, round(QUARTER * abs(end - begin)) + 1)) * np.pi / 2
+def arc(x: float, y: float, radius: float, begin: float, end: float, fine: float) -> np.ndarray:
+    """From angle to angle in quarter turns, clockwise from the right as y is downwards: (N, 2).
+
+    fine: sides of a quarter circle of radius 1; others have as many as leave the same distance to the true circle.
+    """
+    sides = max(2, math.ceil(fine * math.sqrt(radius) * abs(end - begin)))
+    t = np.linspace(begin, end, sides + 1) * np.pi / 2
     return np.stack([x + radius * np.cos(t), y + radius * np.sin(t)], axis=1)
 
 
@@ -77,10 +86,11 @@ def band(count: int) -> np.ndarray:
 def arcs(rows: int, columns: int, options: TilesOptions, rng: np.random.Generator) -> list[Piece]:
     """Quarter circles around two opposite corners, either pair."""
     turned = rng.random((rows, columns)) < 0.5
-    ways = [
-        [arc(0, 0, r, 0, 1) for r in band(options.lines)] + [arc(1, 1, r, 2, 3) for r in band(options.lines)],
-        [arc(1, 0, r, 1, 2) for r in band(options.lines)] + [arc(0, 1, r, 3, 4) for r in band(options.lines)],
-    ]
+
+    def around(x: int, y: int, begin: int) -> list[np.ndarray]:
+        return [arc(x, y, radius, begin, begin + 1, options.fine) for radius in band(options.lines)]
+
+    ways = [around(0, 0, 0) + around(1, 1, 2), around(1, 0, 1) + around(0, 1, 3)]
     return [
         Piece(line + np.array([i, j])) for j in range(rows) for i in range(columns) for line in ways[int(turned[j, i])]
     ]
@@ -127,7 +137,7 @@ def fans(rows: int, columns: int, options: TilesOptions, rng: np.random.Generato
                 least = 0.3 / (options.lines * radius)  # shorter ones would be dots
                 for part_begin, part_end in parts:
                     if part_end - part_begin > least:
-                        line = arc(x, y, radius, begin + part_begin, begin + part_end)
+                        line = arc(x, y, radius, begin + part_begin, begin + part_end, options.fine)
                         pieces.append(Piece(line, float(tints[y, x])))
     return pieces
 
@@ -153,14 +163,14 @@ def wang(rows: int, columns: int, options: TilesOptions, rng: np.random.Generato
         Piece(line + np.array([i, j]))
         for j in range(rows)
         for i in range(columns)
-        for line in pipes(int(kinds[j, i]), options.lines, bool(over[j, i]))
+        for line in pipes(int(kinds[j, i]), options.lines, bool(over[j, i]), options.fine)
     ]
 
 
-def pipes(edges: int, count: int, over: bool) -> list[np.ndarray]:
+def pipes(edges: int, count: int, over: bool, fine: float) -> list[np.ndarray]:
     """The lines of a tile whose pipes go through `edges`: ends, bends, straight ones, junctions, crossings.
 
-    over: of a crossing, the upright pipe lies over the level one.
+    over: of a crossing, the upright pipe lies over the level one. fine: sides of a quarter circle, as `arc` has it.
     """
     turns = [turn for turn, bit in enumerate((RIGHT, BOTTOM, LEFT, TOP)) if edges & bit]
     across = band(count)
@@ -168,11 +178,11 @@ def pipes(edges: int, count: int, over: bool) -> list[np.ndarray]:
     straight = [np.array([[0, y], [1, y]]) for y in across]
     stub = [np.array([[0.5 + reach, y], [1, y]]) for y in across]
     if len(turns) == 1:  # towards the right, then turned; each line comes back as another one
-        ends = [_u_turn(y) for y in across if y <= 0.5]
+        ends = [_u_turn(y, fine) for y in across if y <= 0.5]
         return [_turned(line, turns[0]) for line in ends]
     if len(turns) == 2 and (turns[1] - turns[0]) % 2:
         corner = turns[0] if turns[1] - turns[0] == 1 else 3
-        return [_turned(arc(1, 1, r, 2, 3), corner) for r in across]
+        return [_turned(arc(1, 1, r, 2, 3, fine), corner) for r in across]
     if len(turns) == 2:
         return [_turned(line, turns[0]) for line in straight]
     if len(turns) == 3:
@@ -185,11 +195,11 @@ def pipes(edges: int, count: int, over: bool) -> list[np.ndarray]:
     return []
 
 
-def _u_turn(y: float) -> np.ndarray:
+def _u_turn(y: float, fine: float) -> np.ndarray:
     """In from the right at height y, around the middle, and out again on the other side of it; y 0.5 ends there."""
     if y == 0.5:
         return np.array([[1.0, 0.5], [0.5, 0.5]])
-    around = arc(0.5, 0.5, 0.5 - y, 3, 1)
+    around = arc(0.5, 0.5, 0.5 - y, 3, 1, fine)
     return np.concatenate([[[1.0, y]], around, [[1.0, 1 - y]]])
 
 
