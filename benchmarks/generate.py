@@ -10,6 +10,7 @@ same numbers, which is checked first.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ import numpy as np
 
 from artkit.generate import noises
 from artkit.generate.grayscott import STRIDE, GrayScott
+from artkit.generate.strokes import raster
+from artkit.generate.tiles import TilesOptions, tiles_drawing
 from benchmarks.machine import describe
 
 
@@ -131,7 +134,37 @@ def flow(size: int) -> Pair:
     return Pair(ours, plain, size * size / 16e6, "Mparticle steps/s", agree=0.01)
 
 
-PIECES: dict[str, Callable[[int], Pair]] = {"reaction": reaction, "noise": noise, "flow": flow}
+def lines(size: int) -> Pair:
+    """The picture of a drawing, as all pieces of lines have it: the default tiles."""
+    drawing = tiles_drawing(TilesOptions.checked({"size": size}))
+    strokes = [stroke for pen in drawing.pens().values() for stroke in pen]
+
+    def plain() -> np.ndarray:
+        canvas = np.broadcast_to(drawing.background.astype(np.float32), (size, size, 3)).copy()
+        for stroke in strokes:  # one after the other: the distance of every pixel around it to each segment
+            reach = stroke.width / 2 + 1
+            low = np.maximum(np.floor(stroke.points.min(axis=0) - reach), 0).astype(int)
+            high = np.minimum(np.ceil(stroke.points.max(axis=0) + reach), size).astype(int)
+            covered = np.zeros((high[1] - low[1], high[0] - low[0]), np.float32)
+            for p, q in itertools.pairwise(stroke.points):
+                left, top = np.maximum(np.floor(np.minimum(p, q) - reach), low).astype(int)
+                right, bottom = np.minimum(np.ceil(np.maximum(p, q) + reach), high).astype(int)
+                y, x = np.mgrid[top:bottom, left:right] + 0.5
+                d = q - p
+                t = np.clip(((x - p[0]) * d[0] + (y - p[1]) * d[1]) / (d @ d), 0, 1)
+                away = np.hypot(x - p[0] - t * d[0], y - p[1] - t * d[1])
+                part = covered[top - low[1] : bottom - low[1], left - low[0] : right - low[0]]
+                half = stroke.width / 2
+                inked = np.minimum(away + 0.5, half) - np.maximum(away - 0.5, -half)
+                np.maximum(part, inked, out=part, casting="same_kind")
+            part = canvas[low[1] : high[1], low[0] : high[0]]
+            part += covered[..., None] * (stroke.color - part)
+        return canvas
+
+    return Pair(lambda: np.array(raster(drawing)[0]), plain, drawing.length, "pixels of line", agree=0.3)
+
+
+PIECES: dict[str, Callable[[int], Pair]] = {"reaction": reaction, "noise": noise, "flow": flow, "lines": lines}
 
 
 def _simplex(x: np.ndarray, y: np.ndarray, seed: int, slope: bool = False) -> np.ndarray:
