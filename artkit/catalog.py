@@ -91,7 +91,7 @@ PIECES: dict[str, Piece] = {piece.name: piece for piece in (
     _piece("dream", "DreamOptions", "What a network sees in a photo or in noise, strengthened: DeepDream", source=True),
     _piece("texture", "TextureOptions", "A texture from a picture, at any size, with or without a seam", source=True),
     _piece("visualize", "VisualizeOptions", "What a channel of a network likes best: feature visualization"),
-    _piece("automata", "AutomataOptions", "Textures that grow and heal, cell by cell, as they have learned", source=True),
+    _piece("automata", "AutomataOptions", "Textures that grow and heal, cell by cell", source=True),
     _piece("fractal", "FractalOptions", "Mandelbrot, Julia, Burning Ship, Newton; as deep as 10^60", loops=True),
     _piece("attractor", "AttractorOptions", "Millions of points on a strange attractor", loops=True),
     _piece("life", "LifeOptions", "Lenia, and cellular automata of many states"),

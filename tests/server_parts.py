@@ -18,8 +18,8 @@ from artkit.contract import Step
 from artkit.generate.canvas import CanvasOptions
 from artkit.interfaces import serve_cli
 from artkit.interfaces.engine import Engine
-from artkit.interfaces.server import api
-from artkit.interfaces.server_options import ServeOptions
+from artkit.interfaces.server.app import api
+from artkit.interfaces.server.options import ServeOptions
 
 SECONDS = 20  # no wait in a test may be longer
 

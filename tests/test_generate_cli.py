@@ -17,8 +17,8 @@ from artkit.generate.noise import NoiseOptions
 from artkit.generate.reaction import ReactionOptions
 from artkit.image import Picture, load, load_recipe, save
 from artkit.interfaces.cli import main
-from artkit.interfaces.generate_orders import seeds_of
-from artkit.interfaces.generating import _growing
+from artkit.interfaces.drawing.making import _growing
+from artkit.interfaces.drawing.orders import seeds_of
 from artkit.video.media import read_frames
 
 

@@ -21,11 +21,11 @@ import pytest
 
 from artkit.contract import DeviceError, PictureError, UnknownStyle, WrongCall
 from artkit.image import Picture, load, save
-from artkit.interfaces import live_window
 from artkit.interfaces.cli import main
-from artkit.interfaces.live_keys import Keyboard
-from artkit.interfaces.live_overlay import chip, table
-from artkit.interfaces.live_sinks import Recorder, VirtualCamera
+from artkit.interfaces.live import window as live_window
+from artkit.interfaces.live.keys import Keyboard
+from artkit.interfaces.live.overlay import chip, table
+from artkit.interfaces.live.sinks import Recorder, VirtualCamera
 from artkit.live import restyler as restyling
 from artkit.live import sources
 from artkit.live.figures import Meter

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from artkit.interfaces import live_socket
 from artkit.interfaces.engine import Engine
+from artkit.interfaces.live import socket as live_socket
 from tests.live_frames import barcode, jpeg, number_of, unjpeg
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from artkit.interfaces import live_socket
 from artkit.interfaces.engine import Engine
+from artkit.interfaces.live import socket as live_socket
 from tests.live_frames import barcode, jpeg, number_of, unjpeg
 from tests.style_files import make_gallery
 

@@ -17,7 +17,7 @@ import pytest
 
 from artkit.contract import WrongCall
 from artkit.interfaces import cli, serve_cli
-from artkit.interfaces.server_options import ServeOptions
+from artkit.interfaces.server.options import ServeOptions
 
 APP = Path(__file__).parents[1] / "app.py"
 
@@ -45,7 +45,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[ServeOptions]:
         return Server()
 
     monkeypatch.setattr(serve_cli, "server", server)
-    monkeypatch.setattr("artkit.interfaces.server.build", lambda settings, engine: None)
+    monkeypatch.setattr("artkit.interfaces.server.app.build", lambda settings, engine: None)
     return settings
 
 

@@ -26,10 +26,14 @@ from starlette.websockets import WebSocketDisconnect
 import artkit
 from artkit import catalog
 from artkit.image import load_recipe
-from artkit.interfaces import cli, server_folder, server_guard, server_page, strangers
+from artkit.interfaces import cli
 from artkit.interfaces.engine import Engine
-from artkit.interfaces.server import api
-from artkit.interfaces.server_options import ServeOptions
+from artkit.interfaces.server import folder as server_folder
+from artkit.interfaces.server import guard as server_guard
+from artkit.interfaces.server import page as server_page
+from artkit.interfaces.server import strangers
+from artkit.interfaces.server.app import api
+from artkit.interfaces.server.options import ServeOptions
 from artkit.stylize import gallery, predicting
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from tests.picture_files import png_header

@@ -22,8 +22,8 @@ from PIL import Image
 
 from artkit.contract import PictureError, Recipe, Source, Step, WrongCall
 from artkit.image import Picture, load, load_recipe
-from artkit.interfaces import studio
 from artkit.interfaces.engine import Engine
+from artkit.interfaces.studio import work as studio
 from artkit.stylize import gallery
 from artkit.stylize.options import RestyleOptions
 
@@ -250,7 +250,7 @@ def test_the_endpoint_for_programs(address, tmp_path):
 
 
 def test_a_page_that_closes_takes_its_job_with_it(tmp_path):
-    from artkit.interfaces.ui_desk import Desk
+    from artkit.interfaces.studio.desk import Desk
 
     closed = threading.Event()
 
@@ -319,7 +319,7 @@ def test_settings_of_a_picture_without_any(tmp_path):
 
 
 def test_painted_regions_become_masks(tmp_path):
-    from artkit.interfaces.ui_regions import COLORS, masks_of
+    from artkit.interfaces.studio.regions import COLORS, masks_of
 
     photo = Picture(np.zeros((40, 80, 3), np.float32))
     layer = np.zeros((400, 800, 4), np.uint8)
@@ -332,7 +332,7 @@ def test_painted_regions_become_masks(tmp_path):
 
 
 def test_regions_say_what_is_missing(tmp_path):
-    from artkit.interfaces.ui_regions import COLORS, masks_of
+    from artkit.interfaces.studio.regions import COLORS, masks_of
 
     photo = Picture(np.zeros((40, 80, 3), np.float32))
     with pytest.raises(WrongCall, match="nothing is painted yet"):
@@ -343,7 +343,7 @@ def test_regions_say_what_is_missing(tmp_path):
 
 
 def test_a_grid_puts_every_picture_in_its_place():
-    from artkit.interfaces.grid import Grid
+    from artkit.interfaces.studio.grid import Grid
 
     grid = Grid(["Starry", "Wave"], ["40%", "100%"], (32, 24))
     for row in range(2):
@@ -363,7 +363,7 @@ def test_recipes_of_other_things_are_refused(tmp_path):
 
 
 def test_what_is_learned_before_a_stop_is_in_the_gallery(tmp_path, monkeypatch):
-    from artkit.interfaces.learning import default_name, learn_steps
+    from artkit.interfaces.studio.learning import default_name, learn_steps
     from artkit.train.options import MineOptions
 
     monkeypatch.setenv("ARTKIT_DATA_DIR", str(tmp_path))

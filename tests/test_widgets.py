@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat
 from artkit import catalog
 from artkit.contract import Options, WrongCall
 from artkit.generate.canvas import CanvasOptions
-from artkit.interfaces.widgets import as_text, label, read, widget, widgets
+from artkit.interfaces.studio.widgets import as_text, label, read, widget, widgets
 from artkit.live.options import LiveOptions
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from artkit.train.options import MineOptions

@@ -100,7 +100,7 @@ def command_of(piece: Piece, *, origin: Sequence[Source] = (), replace: bool = F
     """
 
     def command(**params: Any) -> None:
-        from artkit.interfaces.generate_orders import generate_piece
+        from artkit.interfaces.drawing.orders import generate_piece
 
         generate_piece(piece, {**params, "overwrite": params["overwrite"] or replace}, origin)
 

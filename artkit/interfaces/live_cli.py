@@ -14,8 +14,8 @@ from artkit.interfaces.forms import checked, flags, given
 from artkit.live.options import LiveOptions, Network
 
 if TYPE_CHECKING:
-    from artkit.interfaces.live_session import Sink
-    from artkit.interfaces.live_sinks import Recorder
+    from artkit.interfaces.live.session import Sink
+    from artkit.interfaces.live.sinks import Recorder
     from artkit.live.sources import Source
 
 LARGEST = 4096  # what a file is drawn at, at most, where nobody waits for it
@@ -87,11 +87,11 @@ def live(
     if no_window and loop and not count:
         raise WrongCall("--loop without a window never ends; give --frames N")
     if not no_window:
-        from artkit.interfaces.live_window import check_display
+        from artkit.interfaces.live.window import check_display
 
         check_display()
 
-    from artkit.interfaces.live_session import Session
+    from artkit.interfaces.live.session import Session
     from artkit.live.restyler import Look, Restyler, check
     from artkit.live.sources import open_source
     from artkit.stylize import gallery
@@ -128,13 +128,13 @@ def _cameras(held: ExitStack, virtual_camera: bool, options: LiveOptions) -> lis
     """WrongCall: it takes a package that is not installed."""
     if not virtual_camera:
         return []
-    from artkit.interfaces.live_sinks import VirtualCamera
+    from artkit.interfaces.live.sinks import VirtualCamera
 
     return [held.enter_context(VirtualCamera(options.fps))]
 
 
 def _recorder(output: Path, source: Source, every: bool, options: LiveOptions, overwrite: bool) -> Recorder:
-    from artkit.interfaces.live_sinks import Recorder
+    from artkit.interfaces.live.sinks import Recorder
 
     fps = source.fps or options.fps
     return Recorder(output, fps, steady=every, sound=source.sound if every else None, overwrite=overwrite)

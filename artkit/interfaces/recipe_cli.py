@@ -150,7 +150,7 @@ def again(
     sources = find_sources(recipe, moved, file.parent)
     target = again_target(file, output)
     if recipe.technique == "generate":
-        from artkit.interfaces.generate_again import generate_again
+        from artkit.interfaces.drawing.again import generate_again
 
         generate_again(recipe, sources, target, overwrite=overwrite, quiet=quiet, as_json=as_json)
         return

@@ -17,7 +17,7 @@ import click
 
 from artkit.contract import WrongCall
 from artkit.interfaces.forms import checked, flags, given
-from artkit.interfaces.server_options import ServeOptions
+from artkit.interfaces.server.options import ServeOptions
 
 if TYPE_CHECKING:
     import uvicorn
@@ -50,7 +50,7 @@ def start(settings: ServeOptions) -> None:
     _allow_many_files()
 
     from artkit.interfaces.engine import Engine
-    from artkit.interfaces.server import build
+    from artkit.interfaces.server.app import build
 
     app = build(settings, Engine(settings.queue))
     click.echo(f"artkit: {address(settings)}  (Ctrl-C ends it)")  # the socket listens: nobody comes too early

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from artkit.contract import DeviceError
-from artkit.interfaces.live_keys import KEYS, Keyboard
-from artkit.interfaces.live_overlay import chip, split, table
+from artkit.interfaces.live.keys import KEYS, Keyboard
+from artkit.interfaces.live.overlay import chip, split, table
 from artkit.live.figures import Meter
 
 TITLE = "artkit live"

@@ -22,8 +22,8 @@ from starlette.responses import Response, StreamingResponse
 
 from artkit.image import Picture, save
 from artkit.interfaces.engine import Closed, Engine, Job, Update, follow
-from artkit.interfaces.server_errors import explained
-from artkit.interfaces.server_orders import Order
+from artkit.interfaces.server.errors import explained
+from artkit.interfaces.server.orders import Order
 from artkit.limits import cores
 
 STREAM = "text/event-stream"

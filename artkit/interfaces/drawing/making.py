@@ -22,7 +22,7 @@ from artkit.generate.motion import Motion
 from artkit.generate.palettes import Palette
 from artkit.generate.plotter import PaperOptions, save_drawing
 from artkit.image import Picture, check_target, save
-from artkit.interfaces.follow_up import FollowUp
+from artkit.interfaces.drawing.follow_up import FollowUp
 from artkit.interfaces.outputs import STDOUT, SaveOptions
 from artkit.interfaces.progress import Progress, clock
 

@@ -7,9 +7,9 @@ from typing import Any
 from starlette.responses import Response
 
 from artkit.contract import Options
-from artkit.interfaces.server_answers import MEDIA, STREAM
-from artkit.interfaces.server_options import AnswerOptions
-from artkit.interfaces.server_orders import OWN
+from artkit.interfaces.server.answers import MEDIA, STREAM
+from artkit.interfaces.server.options import AnswerOptions
+from artkit.interfaces.server.orders import OWN
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from artkit.stylize.prepare import STARTS
 

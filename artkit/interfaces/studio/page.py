@@ -16,16 +16,16 @@ import gradio as gr
 from gradio import themes
 
 from artkit.interfaces.engine import Engine
-from artkit.interfaces.ui_create import create_tab
-from artkit.interfaces.ui_desk import QUIET, Desk
-from artkit.interfaces.ui_gallery import cards as gallery_cards
-from artkit.interfaces.ui_gallery import gallery_tab, own_names
-from artkit.interfaces.ui_styles import tiles
-from artkit.interfaces.ui_stylize import stylize_tab
-from artkit.interfaces.ui_train import train_tab
-from artkit.interfaces.ui_video import video_tab
+from artkit.interfaces.studio.create import create_tab
+from artkit.interfaces.studio.desk import QUIET, Desk
+from artkit.interfaces.studio.gallery import cards as gallery_cards
+from artkit.interfaces.studio.gallery import gallery_tab, own_names
+from artkit.interfaces.studio.styles import tiles
+from artkit.interfaces.studio.stylize import stylize_tab
+from artkit.interfaces.studio.train import train_tab
+from artkit.interfaces.studio.video import video_tab
 
-PAGE = Path(__file__).with_name("studio_page")
+PAGE = Path(__file__).with_name("assets")
 HOUR = 3600
 LIVE = '<iframe src="live" title="Live" allow="camera; microphone; fullscreen; clipboard-write"></iframe>'
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]

@@ -11,9 +11,9 @@ import gradio as gr
 
 from artkit.contract import WrongCall
 from artkit.image import load
-from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
-from artkit.interfaces.ui_pictures import SAMPLES, loss_plot
-from artkit.interfaces.widgets import read, widgets
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
+from artkit.interfaces.studio.pictures import SAMPLES, loss_plot
+from artkit.interfaces.studio.widgets import read, widgets
 from artkit.stylize import collection
 from artkit.train.options import MineOptions
 
@@ -53,7 +53,7 @@ def train_tab(desk: Desk) -> gr.State:
             plot = gr.HTML(visible=False)
 
     def suggest(file: str | None, given: str) -> str:
-        from artkit.interfaces.learning import default_name
+        from artkit.interfaces.studio.learning import default_name
 
         return default_name(file) if file and not given else given
 
@@ -65,7 +65,7 @@ def train_tab(desk: Desk) -> gr.State:
             return threading.Event()
 
     def run(data: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        from artkit.interfaces.learning import learn_steps
+        from artkit.interfaces.studio.learning import learn_steps
 
         with sentences():
             wanted, picture, signal = data[name], load(data[painting]), data[enough]

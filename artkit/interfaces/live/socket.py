@@ -42,12 +42,12 @@ from starlette.websockets import WebSocketDisconnect
 
 from artkit.contract import ArtkitError, PictureError, WrongCall
 from artkit.interfaces.engine import Engine
-from artkit.interfaces.live_messages import LARGEST, decoded, encoded, sentence, settings
+from artkit.interfaces.live.messages import LARGEST, decoded, encoded, sentence, settings
 from artkit.live.figures import Meter
 from artkit.live.restyler import Restyler
 from artkit.stylize import gallery
 
-PAGE = Path(__file__).parent / "live_page"
+PAGE = Path(__file__).parent / "assets"
 IN_FLIGHT = 2
 MOST_STREAMS = 16  # clients that send frames at one time
 MAX_FRAME = 4_000_000  # bytes

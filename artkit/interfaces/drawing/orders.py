@@ -20,10 +20,10 @@ from artkit.generate.motion import plan as motion_of
 from artkit.generate.motion import split_ranges
 from artkit.generate.plotter import PaperOptions
 from artkit.image import load
-from artkit.interfaces.follow_up import parsed
+from artkit.interfaces.drawing.follow_up import parsed
+from artkit.interfaces.drawing.making import Made, Plan, check, is_movie, make_movie, make_picture, make_sheet
 from artkit.interfaces.forms import checked, given
 from artkit.interfaces.generate_cli import DEFAULT
-from artkit.interfaces.generating import Made, Plan, check, is_movie, make_movie, make_picture, make_sheet
 from artkit.interfaces.inputs import sources_of
 from artkit.interfaces.outputs import STDOUT, SaveOptions, filled, make_folder
 from artkit.interfaces.progress import progress
@@ -101,7 +101,7 @@ def _plan(piece: Piece, params: Mapping[str, Any], options: CanvasOptions, origi
 
 def _watching(window: bool, title: str) -> AbstractContextManager[Callable[[Step], None]]:
     if window:
-        from artkit.interfaces.growth_window import GrowthWindow
+        from artkit.interfaces.drawing.window import GrowthWindow
 
         return GrowthWindow(title)
     return nullcontext(lambda step: None)

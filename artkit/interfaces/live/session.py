@@ -16,9 +16,9 @@ import numpy as np
 
 from artkit.contract import ArtkitError
 from artkit.image import fit, load, save
-from artkit.interfaces.live_keys import Keyboard
-from artkit.interfaces.live_sinks import Recorder, VirtualCamera
-from artkit.interfaces.live_window import LiveWindow
+from artkit.interfaces.live.keys import Keyboard
+from artkit.interfaces.live.sinks import Recorder, VirtualCamera
+from artkit.interfaces.live.window import LiveWindow
 from artkit.live.pipeline import Drawn, Pipeline
 from artkit.live.restyler import Restyler
 from artkit.live.sources import Source

@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from artkit.contract import WrongCall
-from artkit.interfaces import studio
-from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, hero, line, sentences, waiting
-from artkit.interfaces.ui_pictures import SHOWN, small
-from artkit.interfaces.ui_styles import picker, read_picks
-from artkit.interfaces.widgets import read, widget
+from artkit.interfaces.studio import work as studio
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, sentences, waiting
+from artkit.interfaces.studio.pictures import SHOWN, small
+from artkit.interfaces.studio.styles import picker, read_picks
+from artkit.interfaces.studio.widgets import read, widget
 from artkit.live.options import LiveOptions
 
 EDGE = 640  # longest edge at first, pixels

@@ -132,7 +132,7 @@ def refine_steps(
 
 def grid_steps(photo: Picture, names: Sequence[str], strengths: Sequence[float], edge: int) -> Iterator[Step]:
     """One photo in several styles, a row each, as strong as the columns say; a step for every picture on the sheet."""
-    from artkit.interfaces.grid import Grid
+    from artkit.interfaces.studio.grid import Grid
 
     titles = [gallery.get(name).manifest.title for name in names]
     sheet = Grid(titles, [f"{strength:.0%}" for strength in strengths], photo.resized(edge).size)

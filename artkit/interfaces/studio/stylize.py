@@ -12,15 +12,15 @@ import gradio as gr
 
 from artkit.contract import Source, WrongCall
 from artkit.image import load
-from artkit.interfaces import studio
-from artkit.interfaces.studio import FORMATS, Finished, Look, Trail
-from artkit.interfaces.ui_desk import QUIET, Desk, bar, hero, line, picture_file, sentences, waiting
-from artkit.interfaces.ui_pictures import SAMPLES, pair
-from artkit.interfaces.ui_refine import refine_panel
-from artkit.interfaces.ui_regions import Regions, masks_of, regions_panel
-from artkit.interfaces.ui_sheet import sheet_panel
-from artkit.interfaces.ui_styles import first, picker, read_picks
-from artkit.interfaces.widgets import read, widget
+from artkit.interfaces.studio import work as studio
+from artkit.interfaces.studio.desk import QUIET, Desk, bar, hero, line, picture_file, sentences, waiting
+from artkit.interfaces.studio.pictures import SAMPLES, pair
+from artkit.interfaces.studio.refine import refine_panel
+from artkit.interfaces.studio.regions import Regions, masks_of, regions_panel
+from artkit.interfaces.studio.sheet import sheet_panel
+from artkit.interfaces.studio.styles import first, picker, read_picks
+from artkit.interfaces.studio.widgets import read, widget
+from artkit.interfaces.studio.work import FORMATS, Finished, Look, Trail
 from artkit.stylize import gallery
 from artkit.stylize.feedforward import as_used
 from artkit.stylize.manifest import Manifest

@@ -18,11 +18,11 @@ from artkit.catalog import Piece
 from artkit.contract import Options, PictureError, Recipe, Source, Step, WrongCall
 from artkit.formats.writing import check_limits
 from artkit.image import Picture, load
-from artkit.interfaces.generating import Plan
+from artkit.interfaces.drawing.making import Plan
 from artkit.interfaces.jobs import Choice, Job, open_job
 from artkit.interfaces.outputs import SaveOptions
-from artkit.interfaces.server_options import AnswerOptions, ServeOptions
-from artkit.interfaces.strangers import refuse_files
+from artkit.interfaces.server.options import AnswerOptions, ServeOptions
+from artkit.interfaces.server.strangers import refuse_files
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from artkit.stylize.prepare import gather, gather_named

@@ -14,8 +14,8 @@ from artkit.contract import PictureError, Recipe, Source, WrongCall
 from artkit.generate.plotter import PaperOptions
 from artkit.generate.sketch import load_sketch
 from artkit.image import load
-from artkit.interfaces.follow_up import parsed
-from artkit.interfaces.generating import Plan, check, make_picture
+from artkit.interfaces.drawing.follow_up import parsed
+from artkit.interfaces.drawing.making import Plan, check, make_picture
 from artkit.interfaces.outputs import STDOUT, SaveOptions
 from artkit.interfaces.progress import progress
 

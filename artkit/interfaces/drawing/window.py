@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from artkit.contract import DeviceError, Step
-from artkit.interfaces.live_window import check_display
+from artkit.interfaces.live.window import check_display
 
 LARGEST = 1000  # pixels of the longest edge of the window
 

@@ -14,9 +14,9 @@ from PIL import Image
 
 from artkit.contract import WrongCall
 from artkit.image import Picture, fit, load
-from artkit.interfaces.ui_desk import QUIET, sentences
-from artkit.interfaces.ui_pictures import levels
-from artkit.interfaces.ui_styles import read_picks
+from artkit.interfaces.studio.desk import QUIET, sentences
+from artkit.interfaces.studio.pictures import levels
+from artkit.interfaces.studio.styles import read_picks
 from artkit.stylize import gallery
 
 EDGE = 800  # longest edge of the photo on the canvas, pixels

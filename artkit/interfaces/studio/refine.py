@@ -13,16 +13,16 @@ from gradio.components import Component
 
 from artkit.contract import Source, WrongCall
 from artkit.image import load
-from artkit.interfaces import studio
-from artkit.interfaces.studio import Look, Trail
-from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, line, picture_file, sentences, waiting
-from artkit.interfaces.ui_pictures import loss_plot, pair
-from artkit.interfaces.widgets import read, widgets
+from artkit.interfaces.studio import work as studio
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, line, picture_file, sentences, waiting
+from artkit.interfaces.studio.pictures import loss_plot, pair
+from artkit.interfaces.studio.widgets import read, widgets
+from artkit.interfaces.studio.work import Look, Trail
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions
 
 if TYPE_CHECKING:
-    from artkit.interfaces.ui_stylize import Easel, Settings
+    from artkit.interfaces.studio.stylize import Easel, Settings
 
 PLAIN = ("iterations", "content_weight", "style_scale")
 MORE = ("style_loss", "content_loss", "tv_weight", "optimizer", "tolerance", "seed")

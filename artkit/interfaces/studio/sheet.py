@@ -10,9 +10,9 @@ import gradio as gr
 
 from artkit.contract import WrongCall
 from artkit.image import load
-from artkit.interfaces import studio
-from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, line, sentences, waiting
-from artkit.interfaces.ui_styles import read_picks
+from artkit.interfaces.studio import work as studio
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, line, sentences, waiting
+from artkit.interfaces.studio.styles import read_picks
 from artkit.stylize import gallery
 
 MOST = 48  # pictures on a sheet

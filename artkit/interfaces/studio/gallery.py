@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from artkit.contract import WrongCall
-from artkit.interfaces.ui_desk import QUIET, line, sentences
-from artkit.interfaces.ui_styles import thumbnail
+from artkit.interfaces.studio.desk import QUIET, line, sentences
+from artkit.interfaces.studio.styles import thumbnail
 from artkit.stylize import collection, gallery
 from artkit.stylize.gallery import Style
 

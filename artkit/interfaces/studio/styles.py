@@ -15,7 +15,7 @@ from artkit.stylize import gallery
 from artkit.stylize.gallery import Style
 
 EDGE = 168  # of a tile's picture, pixels
-SCRIPT = Path(__file__).with_name("studio_page") / "picker.js"
+SCRIPT = Path(__file__).with_name("assets") / "picker.js"
 FIRST = "starry"  # what is picked when the page opens
 
 

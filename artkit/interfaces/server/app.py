@@ -22,14 +22,17 @@ from starlette.routing import Match
 from artkit import catalog
 from artkit._version import __version__
 from artkit.contract import WrongCall
-from artkit.interfaces import live_socket, server_docs, server_errors, server_page
 from artkit.interfaces.engine import Busy, Engine
-from artkit.interfaces.server_answers import answered
-from artkit.interfaces.server_errors import Malformed, NotHere
-from artkit.interfaces.server_folder import kept_clean, private_folder
-from artkit.interfaces.server_guard import Gate, Limits
-from artkit.interfaces.server_options import ServeOptions
-from artkit.interfaces.server_orders import Upload, generated, parse_options, read_upload, stylized
+from artkit.interfaces.live import socket as live_socket
+from artkit.interfaces.server import docs as server_docs
+from artkit.interfaces.server import errors as server_errors
+from artkit.interfaces.server import page as server_page
+from artkit.interfaces.server.answers import answered
+from artkit.interfaces.server.errors import Malformed, NotHere
+from artkit.interfaces.server.folder import kept_clean, private_folder
+from artkit.interfaces.server.guard import Gate, Limits
+from artkit.interfaces.server.options import ServeOptions
+from artkit.interfaces.server.orders import Upload, generated, parse_options, read_upload, stylized
 from artkit.stylize import gallery
 
 MAX_FIELD = 1 << 16  # bytes of a field that is no file
@@ -42,7 +45,7 @@ def build(settings: ServeOptions, engine: Engine) -> FastAPI:
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # before Gradio is imported
     import gradio
 
-    from artkit.interfaces.ui import look, page
+    from artkit.interfaces.studio.page import look, page
 
     app = api(settings, engine, folder)
     engine.call(_read_networks)

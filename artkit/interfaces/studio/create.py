@@ -13,12 +13,12 @@ import gradio as gr
 from artkit import catalog
 from artkit.contract import Options, Source, WrongCall
 from artkit.image import load
-from artkit.interfaces import studio
 from artkit.interfaces.outputs import SaveOptions
-from artkit.interfaces.studio import FORMATS, Finished
-from artkit.interfaces.ui_desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
-from artkit.interfaces.ui_pictures import SHOWN, small
-from artkit.interfaces.widgets import label, read, widget
+from artkit.interfaces.studio import work as studio
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
+from artkit.interfaces.studio.pictures import SHOWN, small
+from artkit.interfaces.studio.widgets import label, read, widget
+from artkit.interfaces.studio.work import FORMATS, Finished
 
 FIRST = ("size", "seed", "palette")  # what every piece has, on top
 LAST = ("supersample", "max_memory")  # and what few will touch
@@ -53,7 +53,7 @@ def create_tab(desk: Desk) -> None:
     drawn = gr.State(None)  # (piece, options, source) of what is finished, for SVG
 
     def draw(name: str, values: dict[str, Any], file: str | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        from artkit.interfaces.generating import Plan
+        from artkit.interfaces.drawing.making import Plan
 
         with sentences():
             piece = catalog.get(name)
