@@ -265,7 +265,7 @@ def test_a_page_that_closes_takes_its_job_with_it(tmp_path):
 
     engine = Engine()
     try:
-        desk, visitor = Desk(engine, tmp_path), SimpleNamespace(session_hash="me")
+        desk, visitor = Desk(engine, tmp_path, largest=1024), SimpleNamespace(session_hash="me")
         news = iter(desk.begin(visitor, "refine", steps))  # type: ignore[arg-type]
         while next(news).step is None:
             pass
@@ -382,3 +382,10 @@ def test_what_is_learned_before_a_stop_is_in_the_gallery(tmp_path, monkeypatch):
     assert max(load(style.preview).size) == 320
     with pytest.raises(WrongCall, match=f'there is a style "{name}" already'):
         next(learn_steps(painting, name, options, [PHOTO], enough))
+
+
+def test_pictures_have_the_servers_size(tmp_path: Path) -> None:
+    desk = Desk(Engine(), tmp_path, largest=1024)
+    desk.allow(1024)
+    with pytest.raises(WrongCall, match="1024 pixels here"):
+        desk.allow(1025)

@@ -64,11 +64,14 @@ class LazyGroup(click.Group):
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error; goes with every command."
 )
 def artkit() -> None:
-    """Neural style transfer on your own machine.
+    """Pictures in any style, and art that draws itself, on your own machine.
 
     \b
+    artkit stylize photo.jpg --style starry
     artkit stylize photo.jpg --style painting.jpg
-    artkit stylize holiday/ --style painting.jpg -o "out/{stem}_{style}.png"
+    artkit live --style wave
+    artkit generate flow --seed 7 -o flow.png
+    artkit serve --open
     """
 
 

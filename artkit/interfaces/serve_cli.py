@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 BACKLOG = 2048
+MESSAGE = 4_100_000  # bytes of a WebSocket's message: a frame and its number
 PATIENCE = 3  # seconds that requests at work get when the server ends
 FILES = 65_536  # open connections and files that are asked of the system
 
@@ -69,6 +70,8 @@ def server(app: FastAPI, settings: ServeOptions) -> uvicorn.Server:
         log_level="warning",
         backlog=BACKLOG,
         timeout_graceful_shutdown=PATIENCE,
+        ws_max_size=MESSAGE,
+        ws_max_queue=4,
         ssl_certfile=settings.tls_cert or None,
         ssl_keyfile=settings.tls_key or None,
     )

@@ -85,8 +85,7 @@ class Brush:
         predict = read_predictor(shipped())
         held = read_network(network_beside(shipped(), predict), predict.base)
         about = as_used(Manifest(title="any style", texture=TEXTURE), options)
-        predicted = [predict(picture) for picture in pictures]
-        codes = [code + math.log2(about.stroke) * slope for code, slope in predicted]
+        codes = [predict.at(picture, math.log2(about.stroke)) for picture in pictures]
         return cls._mixing(held, codes, [about] * len(codes), options)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,13 +38,16 @@ class StylePredictor:
 
     def __call__(self, painting: Picture) -> tuple[mx.array, mx.array]:
         """The code (P,) of a picture, and how it changes when strokes get twice as large, (P,)."""
-        small, plain, large = (
-            self.predictor(Predictor.read(self.reader, at_stroke(painting, SIZE, stroke).array()))[0]
-            for stroke in (-1.0, 0.0, 1.0)
-        )
+        small, plain, large = (self.at(painting, stroke) for stroke in (-1.0, 0.0, 1.0))
         slope = (large - small) / 2
-        mx.eval(plain, slope)
+        mx.eval(slope)
         return plain, slope
+
+    def at(self, painting: Picture, stroke: float) -> mx.array:
+        """The code (P,) of a picture for strokes 2^stroke times as large."""
+        code = self.predictor(Predictor.read(self.reader, at_stroke(painting, SIZE, stroke).array()))[0]
+        mx.eval(code)
+        return code
 
 
 def at_stroke(picture: Picture, size: int, stroke: float) -> Picture:
@@ -79,6 +83,15 @@ def write_predictor(path: Path, weights: Mapping[str, mx.array], plan: Plan, bas
 
 def read_predictor(path: Path) -> StylePredictor:
     """WeightsError: it is damaged, or something else."""
+    if not path.is_file():
+        return _read_once(path)  # which says so
+    stamp = path.stat()
+    return _read_once(path, stamp.st_mtime_ns, stamp.st_size)
+
+
+@functools.lru_cache(maxsize=2)
+def _read_once(path: Path, *stamp: int) -> StylePredictor:
+    """What a file holds; the stamp tells one version of it from the next."""
     file = checkpoint.read(path)
     plan, base = PLANS.get(file.metadata.get("plan", "")), file.metadata.get("base", "")
     reader = load_features("compact")

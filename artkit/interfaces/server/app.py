@@ -49,8 +49,8 @@ def build(settings: ServeOptions, engine: Engine) -> FastAPI:
 
     app = api(settings, engine, folder)
     engine.call(_read_networks)
-    limit = settings.max_upload
-    return gradio.mount_gradio_app(app, page(engine, folder), "/", max_file_size=limit, show_error=True, **look())
+    studio, limit = page(engine, folder, settings.max_size), settings.max_upload
+    return gradio.mount_gradio_app(app, studio, "/", max_file_size=limit, show_error=True, **look())
 
 
 def _read_networks() -> None:

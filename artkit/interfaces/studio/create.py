@@ -11,9 +11,10 @@ from typing import Any
 import gradio as gr
 
 from artkit import catalog
-from artkit.contract import Options, Source, WrongCall
+from artkit.contract import Options, Source
 from artkit.image import load
 from artkit.interfaces.outputs import SaveOptions
+from artkit.interfaces.server.strangers import refuse_files
 from artkit.interfaces.studio import work as studio
 from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
 from artkit.interfaces.studio.pictures import SHOWN, small
@@ -58,7 +59,8 @@ def create_tab(desk: Desk) -> None:
         with sentences():
             piece = catalog.get(name)
             options = read(_model(desk, name), values)
-            _refuse_files(options)
+            refuse_files(type(options), dict(options))
+            desk.allow(max(options.size))
             origin = (Source.of("source", file),) if piece.source and file else ()
             picture, clock, last = load(origin[0].path) if origin else None, Clock(), None
             yield {stop: gr.Button(visible=True), news: bar("Getting ready", None)}
@@ -144,13 +146,6 @@ def _widget(model: type[Options], name: str) -> Any:
         sorted(NAMED), value=default, allow_custom_value=True, interactive=True, label=label(name),
         info="A name, or colors: #264653,#e9c46a,#e76f51",
     )  # fmt: skip
-
-
-def _refuse_files(options: Options) -> None:
-    """Visitors cannot name files of this machine."""
-    for name, value in options:
-        if isinstance(value, str) and value and Path(value).expanduser().exists():
-            raise WrongCall(f"{label(name)}: files cannot be named here; drop a picture on the page")
 
 
 def _svg(desk: Desk, kept: Finished, name: str, options: Any, file: str | None) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from artkit.contract import ArtkitError, Step
+from artkit.contract import ArtkitError, Step, WrongCall
 from artkit.interfaces.engine import Engine, Job, Update
 from artkit.interfaces.progress import clock
 
@@ -56,13 +56,18 @@ class Run:
 class Desk:
     """The jobs of all visitors: each has one of a kind at a time, and the page shows the newest.
 
-    folder: where what is made is kept for an hour.
+    folder: where what is made is kept for an hour. largest: longest edge of a picture that may be asked for, pixels.
     """
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
-        self.engine, self.folder = engine, folder
+    def __init__(self, engine: Engine, folder: Path, largest: int) -> None:
+        self.engine, self.folder, self.largest = engine, folder, largest
         self._runs: dict[tuple[str, str], Run] = {}
         self._lock = threading.Lock()
+
+    def allow(self, edge: int) -> None:
+        """WrongCall for a picture that is larger than may be asked for."""
+        if edge > self.largest:
+            raise WrongCall(f"pictures may have {self.largest} pixels here; choose a smaller size")
 
     def begin(self, request: gr.Request, kind: str, make: Callable[[], Iterator[Step]], *, quick: bool = False) -> Run:
         """Put a job in line, in the place of an older one of this kind."""

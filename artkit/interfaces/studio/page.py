@@ -36,9 +36,9 @@ VERMILION = themes.Color(
 )  # fmt: skip
 
 
-def page(engine: Engine, folder: Path) -> gr.Blocks:
-    """The page. folder: where its files are kept for an hour."""
-    desk = Desk(engine, folder)
+def page(engine: Engine, folder: Path, largest: int = 16_384) -> gr.Blocks:
+    """The page. folder: where its files are kept for an hour. largest: longest edge of a picture, pixels."""
+    desk = Desk(engine, folder, largest)
     with gr.Blocks(title="artkit", analytics_enabled=False, fill_width=True, delete_cache=(600, HOUR)) as blocks:
         gr.HTML('<h1 class="brand">artkit</h1>', elem_id="brand")
         with gr.Tabs(elem_id="tabs"):

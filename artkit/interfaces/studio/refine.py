@@ -58,6 +58,7 @@ class Refining:
                 raise WrongCall("paint a photo first; refining goes on from there")
             photo, look, start = load(file), settings.look(data), kept.write("PNG", desk.folder)
             options, paintings = self._options(data, look, start), _paintings(look, data[self.painting])
+            desk.allow(options.size)
             trail, clock, losses, last = Trail(), Clock(), [], None
             begun = desk.begin(
                 request, "refine", lambda: studio.refine_steps(photo, paintings, options, look.masks, trail)

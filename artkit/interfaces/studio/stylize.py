@@ -163,6 +163,7 @@ def stylize_endpoint(desk: Desk) -> None:
         with sentences():
             given = dict(options or {})
             look = Look((painting,) if painting else (style,), read(RestyleOptions, given, fast=bool(painting)))
+            desk.allow(look.options.size)
             if not painting:
                 gallery.get(style)
             picture, source, trail = load(photo), Source.of("photo", photo), Trail()
@@ -236,6 +237,7 @@ def _paint(
         if not look.styles:
             yield {easel.news: line("Pick a style")}
             return
+        desk.allow(look.options.size)
         begun, trail, size = time.monotonic(), Trail(), look.options.size
         yield {
             easel.news: bar(f"Painting {look.title}", None),
