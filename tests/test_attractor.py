@@ -166,3 +166,17 @@ def test_a_loop_closes() -> None:
 def test_wrong_parameters(parameters: str) -> None:
     with pytest.raises(WrongCall, match="clifford has 4 parameters"):
         AttractorOptions(parameters=parameters)
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("aizawa", -0.6, 2.0), ("lorenz", 0.5, 47.0)])
+def test_flows_are_drawn_where_they_have_come_to(name: str, low: float, high: float) -> None:
+    kind = KINDS[name]
+    point = begin(kind, 64, seed=0)
+    for _ in range(kind.warm_up):
+        point = kind.onward(np, *point, *kind.first)
+    heights = []
+    for _ in range(4000):
+        point = kind.onward(np, *point, *kind.first)
+        heights.append(point[2])
+    assert low < np.min(heights) < low + 0.2 * (high - low)  # all of its height is visited, and nothing beyond
+    assert high - 0.2 * (high - low) < np.max(heights) < high

@@ -385,6 +385,8 @@ def test_what_is_learned_before_a_stop_is_in_the_gallery(tmp_path, monkeypatch):
 
 
 def test_pictures_have_the_servers_size(tmp_path: Path) -> None:
+    from artkit.interfaces.studio.desk import Desk
+
     desk = Desk(Engine(), tmp_path, largest=1024)
     desk.allow(1024)
     with pytest.raises(WrongCall, match="1024 pixels here"):

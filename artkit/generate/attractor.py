@@ -30,7 +30,7 @@ Map = Callable[..., Point]  # library, point, parameters -> the next point
 KindName = Literal["clifford", "dejong", "hopalong", "lorenz", "aizawa"]
 
 ORBITS = {False: 2**15, True: 2**20}  # that run at once on the CPU, on a GPU
-WARM_UP = 200  # first iterations, which are not drawn
+FLOW_ORBITS = {False: 2**11, True: 2**16}  # fewer, for they take long to come to their attractor
 TRIES = 40  # parameters of which the richest are taken
 PROBE_ORBITS, PROBE_STEPS, PROBE_CELLS = 40, 200, 48
 ENOUGH_VISITED = 0.6  # share of the cells; beyond that, more is not richer
@@ -123,22 +123,31 @@ def runge_kutta(flow: Callable[..., Point], step: float) -> Map:
 
 @dataclass(frozen=True)
 class Kind:
-    """A family of attractors. ranges: of the parameters that seeds draw; first: those of seed 0."""
+    """A family of attractors. ranges: of the parameters that seeds draw; first: those of seed 0.
+
+    warm_up: first iterations, which are not drawn: until orbits are on the attractor.
+    """
 
     onward: Map
     first: tuple[float, ...]
     ranges: tuple[tuple[float, float], ...]
     dimensions: int = 2
     spread: float = 1.0  # of the points that orbits begin at
+    warm_up: int = 200
     bounded: bool = True  # whether orbits stay; Hopalong's wander off for ever
 
 
 KINDS: dict[str, Kind] = {
     "clifford": Kind(clifford, (-1.4, 1.6, 1.0, 0.7), ((-2.2, 2.2), (-2.2, 2.2), (-1.6, 1.6), (-1.6, 1.6))),
     "dejong": Kind(dejong, (1.4, -2.3, 2.4, -2.1), ((-3, 3), (-3, 3), (-3, 3), (-3, 3))),
-    "hopalong": Kind(hopalong, (0.4, 1.0, 0.0), ((-2, 2), (-2, 2), (-2, 2)), bounded=False, spread=0.01),
+    "hopalong": Kind(hopalong, (0.4, 1.0, 0.0), ((-2, 2), (-2, 2), (-2, 2)), bounded=False, spread=0.01, warm_up=0),
     "lorenz": Kind(
-        runge_kutta(lorenz_flow, 0.004), (10.0, 28.0, 8 / 3), ((8, 14), (26, 60), (1.6, 3.2)), dimensions=3, spread=10
+        runge_kutta(lorenz_flow, 0.004),
+        (10.0, 28.0, 8 / 3),
+        ((8, 14), (26, 60), (1.6, 3.2)),
+        dimensions=3,
+        spread=10,
+        warm_up=4000,
     ),
     "aizawa": Kind(
         runge_kutta(aizawa_flow, 0.01),
@@ -146,6 +155,7 @@ KINDS: dict[str, Kind] = {
         ((0.8, 1.0), (0.6, 0.8), (0.5, 0.75), (2.5, 5.0), (0.15, 0.3), (0.05, 0.15)),
         dimensions=3,
         spread=0.3,
+        warm_up=4000,
     ),
 }
 
@@ -180,11 +190,11 @@ def lyapunov(kind: Kind, parameters: np.ndarray, seed: int) -> np.ndarray:
 def visited(kind: Kind, parameters: np.ndarray, seed: int) -> np.ndarray:
     """How much of its bounding box an attractor fills: (T, P) -> the share of cells that orbits visit, (T,)."""
     numbers, point = _tries(kind, parameters, seed)
-    steps, seen = PROBE_STEPS if kind.dimensions == 2 else 3 * PROBE_STEPS, []
+    drawn, seen = PROBE_STEPS if kind.dimensions == 2 else 3 * PROBE_STEPS, []
     with np.errstate(over="ignore", invalid="ignore"):  # of flows that run away
-        for step in range(steps):
+        for step in range(kind.warm_up + drawn):
             point = kind.onward(np, *point, *numbers)
-            if step >= steps // 2:
+            if step >= kind.warm_up:
                 seen.append(np.stack([point[0], point[-1]], axis=-1))
     places = np.stack(seen, axis=2).reshape(len(parameters), -1, 2)
     return np.array([_share(one) for one in places])
@@ -299,11 +309,12 @@ def attractor_steps(options: AttractorOptions) -> Iterator[Step]:
     parameters, palette = _parameters(options, kind), Palette.of(options.palette)
     gpu = device.uses_gpu()
     crews = 1 if gpu else device.CPU_STREAMS  # each with orbits of its own, on a core of its own
-    orbits = max(64, min(ORBITS[gpu], options.points // (32 * crews)))
+    most = (ORBITS if kind.dimensions == 2 else FLOW_ORBITS)[gpu]
+    orbits = max(64, min(most, options.points // (32 * crews)))
     batch = max(2**20, width * height // 2)
     rounds = math.ceil(options.points / batch)
     point = begin(kind, orbits * crews, options.seed)
-    for _ in range(WARM_UP if kind.bounded else 0):
+    for _ in range(kind.warm_up):
         point = kind.onward(np, *point, *parameters)
     frame = Frame.of(_sample(point, kind, parameters, options.phase), width, height, options.margin, _trim(kind))
     brush = Brush(kind, parameters, options.phase, frame, width, height)
@@ -355,7 +366,7 @@ def seen(point: Point, kind: Kind, phase: float) -> tuple[Any, Any]:
 def _sample(point: Point, kind: Kind, parameters: Sequence[float], phase: float) -> np.ndarray:
     """Where orbits go, (N, 2), to find the frame."""
     point, places = tuple(part[:4096] for part in point), []
-    for _ in range(64 if kind.bounded else 400):
+    for _ in range(64 if kind.bounded and kind.dimensions == 2 else 400):
         point = kind.onward(np, *point, *parameters)
         places.append(np.stack(seen(point, kind, phase), axis=-1))
     return np.concatenate(places)
