@@ -1,6 +1,6 @@
 """Draw the pictures of docs/gallery.md, each by the command that stands under it.
 
-    python scripts/draw_gallery.py               all of them, into docs/gallery/
+    python scripts/draw_gallery.py               all of them, into docs/gallery/; and docs/gallery.jpg
     python scripts/draw_gallery.py flow maze     those that the commands call flow.png and maze.png
 
 Takes some minutes on two CPU cores.
@@ -17,11 +17,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/gallery.md"
 EDGE = 720  # longest edge of a picture on the page, pixels
+FRONT = (  # in the README
+    ("flow", "tiles", "minibrot", "coral", "cppn", "clifford"),
+    ("plants", "texture", "newton", "lenia", "florets", "dream"),
+)
+CELL = 240  # edge of a picture there, pixels
 STILL = {".png": ".jpg"}  # what a command writes -> what is kept; animations are kept as they are
 
 
@@ -57,6 +62,19 @@ def draw(name: str, words: list[str]) -> Path:
     return kept
 
 
+def front() -> Path:
+    """The README's picture: a few of them side by side."""
+    sheet = Image.new("RGB", (len(FRONT[0]) * CELL, len(FRONT) * CELL), "white")
+    for y, names in enumerate(FRONT):
+        for x, name in enumerate(names):
+            with Image.open(PAGE.with_suffix("") / f"{name}.jpg") as picture:
+                cell = ImageOps.fit(picture.convert("RGB"), (CELL - 6, CELL - 6), Image.Resampling.LANCZOS)
+            sheet.paste(cell, (x * CELL + 3, y * CELL + 3))
+    path = PAGE.with_suffix(".jpg")
+    sheet.save(path, quality=88, optimize=True, progressive=True)
+    return path
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the pictures of docs/gallery.md.")
     parser.add_argument("names", nargs="*", help="only these, as the commands call them")
@@ -67,6 +85,7 @@ def main() -> None:
     for name, words in known.items():
         if not wanted or Path(name).stem in wanted:
             print(draw(name, words).relative_to(ROOT), flush=True)
+    print(front().relative_to(ROOT))
 
 
 if __name__ == "__main__":

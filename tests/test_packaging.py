@@ -105,15 +105,16 @@ def test_the_readme_opens_with_the_two_commands_that_ci_runs() -> None:
     assert all((ROOT / sample).is_file() for sample in samples)
 
 
-def artkit_calls() -> list[list[str]]:
-    """The words of every `artkit …` line in the README's code blocks."""
-    blocks = re.findall(r"^```sh\n(.+?)^```$", README, re.MULTILINE | re.DOTALL)
+def artkit_calls(page: str) -> list[list[str]]:
+    """The words of every `artkit …` line in a page's code blocks."""
+    blocks = re.findall(r"^```sh\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("artkit ")]
     return [shlex.split(re.sub(r"[<>].*", "", line), comments=True)[1:] for line in lines]
 
 
-def test_every_call_in_the_readme_can_be_parsed() -> None:
-    calls = artkit_calls()
+@pytest.mark.parametrize("page", ["README.md", "docs/gallery.md"])
+def test_every_call_in_the_pages_can_be_parsed(page: str) -> None:
+    calls = artkit_calls((ROOT / page).read_text(encoding="utf-8"))
     assert len(calls) > 12
     for words in calls:
         command: click.Command | None = cli.artkit
@@ -134,7 +135,7 @@ def test_every_option_in_the_readme_exists() -> None:
 
 
 def test_links_in_the_pages_lead_somewhere() -> None:
-    for page in (*ROOT.glob("*.md"), ROOT / "samples" / "README.md"):
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "samples" / "README.md"):
         for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert link.startswith("https://") or (page.parent / link).exists(), f"{page.name}: {link}"
 
