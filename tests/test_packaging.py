@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pytest
 
 import artkit
 from artkit.interfaces import cli
