@@ -120,7 +120,9 @@ def test_every_call_in_the_pages_can_be_parsed(page: str) -> None:
     for words in calls:
         command: click.Command | None = cli.artkit
         with click.Context(cli.artkit) as context:
-            while isinstance(command, click.Group) and (words or not command.invoke_without_command):
+            while isinstance(command, click.Group) and not (
+                words[0].startswith("-") if words else command.invoke_without_command
+            ):
                 command, words = command.get_command(context, words[0]), words[1:]
             assert command is not None, words
             arguments = [word for word in words if word != "vgg.pth"] + (["README.md"] if "vgg.pth" in words else [])
