@@ -105,5 +105,5 @@ def get(name: str) -> Piece:
     if name in PIECES:
         return PIECES[name]
     near = difflib.get_close_matches(name, PIECES, n=1)
-    todo = f'did you mean "{near[0]}"? ' if near else ""
-    raise WrongCall(f'no piece "{name}"; {todo}(artkit generate --list shows all {len(PIECES)})')
+    todo = f'did you mean "{near[0]}"?' if near else "choose another"
+    raise WrongCall(f'no piece "{name}"; {todo} (artkit generate --list shows all {len(PIECES)})')

@@ -89,12 +89,13 @@ class Options(BaseModel):
 def _said(error: ValidationError, model: type[Options]) -> str:
     """The first thing that is wrong, in one line."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"]) or "options"
+    name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, model.model_fields, n=1)
         return f'no option "{name}"' + (f'; did you mean "{near[0]}"?' if near else "")
     reason = first["msg"].removeprefix("Value error, ")
-    return f"{name} {first['input']!r}: {reason[:1].lower()}{reason[1:]}"
+    reason = f"{reason[:1].lower()}{reason[1:]}"
+    return f"{name} {first['input']!r}: {reason}" if name else reason  # without a name: options that do not go together
 
 
 @dataclass(frozen=True)
