@@ -2,10 +2,12 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import artkit.device  # noqa: F401
 
+import mlx.core as mx
 import numpy as np
 import pytest
 
@@ -190,7 +192,9 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["nosie"], 2, 'did you mean "noise"'),
         (["noise", "--scale", "99"], 2, "--scale '99': input should be less than or equal to 20"),
-        (["noise", "--scale", "1..99", "-o", "m.mp4"], 2, "scale"),
+        (["noise", "--scale", "1..99", "-o", "m.mp4"], 2, "--scale 99.0: input should be less than or equal to 20"),
+        (["fractal", "--formula", "ship", "--zoom", "9"], 2, "artkit: this formula goes to zoom 3.5"),
+        (["--size", "32", "noise"], 2, "the piece comes first"),
         (["noise", "--kind", "1..2"], 2, "--kind"),
         (["noise", "--palette", "1..2"], 2, "no number"),
         (["noise", "--sise", "9"], 2, "--size"),
@@ -211,6 +215,9 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
         (["noise", "--size", "32", "--then", "stylize:stary"], 2, 'did you mean "starry"'),
         (["noise", "--size", "32", "--then", "stylize"], 2, "which style"),
         (["noise", "--size", "32", "--then", "stylize:starry,strenght=1"], 2, "strenght"),
+        (["noise", "--size", "32", "--then", "stylize:starry,strength=9"], 2, "strength=9: strength '9': input should"),
+        (["noise", "--size", "32", "--then", "flow,scale=nan"], 2, "--then flow,scale=nan: scale 'nan'"),
+        (["noise", "--size", "32", "--then", "qqq"], 2, 'no piece "qqq"; choose another'),
         (["noise", "--size", "32", "--then", "noise"], 2, "does not follow a picture"),
         (["noise", "--size", "32", "--window"], 1, "no display"),
     ],
@@ -224,9 +231,27 @@ def test_one_line_an_error(words: list[str], code: int, said: str, capsys: pytes
     assert sorted(os.listdir()) == ["broken.png"]  # noqa: PTH208
 
 
+@pytest.mark.parametrize("words", [["--frames", 3, "-o", "m.mp4"], ["--seeds", "0..3", "--sheet", "-o", "s.png"]])
+def test_ctrl_c_leaves_no_half_of_a_movie_or_a_sheet(
+    words: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[Step] = []
+
+    def interrupted(*_: object) -> Iterator[Step]:
+        if drawn:
+            raise KeyboardInterrupt
+        drawn.append(Step(mx.zeros((1, 32, 32, 3)), 1, 1))
+        yield drawn[0]
+
+    monkeypatch.setattr("artkit.generate.noise.noise_steps", interrupted)
+    assert run("generate", "noise", "--size", 32, *words) == 130
+    assert f'stopped; "{words[-1]}" is not written' in capsys.readouterr().err
+    assert not any(Path().iterdir())
+
+
 def test_seeds_as_people_write_them() -> None:
     assert seeds_of("0..3") == [0, 1, 2, 3]
-    assert seeds_of("7, 2") == [7, 2]
+    assert seeds_of("7, 2, 7") == [7, 2]
 
 
 def test_where_the_frames_of_a_range_are() -> None:
@@ -240,6 +265,9 @@ def test_where_the_frames_of_a_range_are() -> None:
     assert around.cyclic
     assert [round(around.at(i, 4)["gain"], 6) for i in range(4)] == [0.2, 0.3, 0.4, 0.3]
     assert [around.at(i, 4)["phase"] for i in range(4)] == [0, 0.25, 0.5, 0.75]
+    turned = plan(NoiseOptions, {}, {"phase": (0.25, 1.25)}, loops=True)  # a whole turn leaves out where it began
+    assert [turned.at(i, 4)["phase"] for i in range(4)] == [0.25, 0.5, 0.75, 1]
+    assert not plan(NoiseOptions, {}, {"phase": (0, 0.5)}, loops=True).cyclic
     octaves = plan(NoiseOptions, {}, {"octaves": (1, 4)}, loops=False)
     assert [options.octaves for options in octaves.options(NoiseOptions, {}, 7)] == [1, 2, 2, 2, 3, 4, 4]
     with pytest.raises(WrongCall, match="kind is no number"):

@@ -34,7 +34,7 @@ class Motion:
     def options(self, model: type[Model], fixed: Mapping[str, Any], frames: int) -> Iterator[Model]:
         """The options of each frame. WrongCall for an option that cannot move, or moves out of its limits."""
         for frame in range(frames):
-            moved = {name: _kind(model, name, value) for name, value in self.at(frame, frames).items()}
+            moved = {name: as_field(model, name, value) for name, value in self.at(frame, frames).items()}
             yield model.checked({**fixed, **moved})
 
 
@@ -48,11 +48,11 @@ def split_ranges(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, t
 def plan(model: type[Options], fixed: Mapping[str, Any], stops: Mapping[str, tuple[float, ...]], loops: bool) -> Motion:
     """How the options move: through their ranges and, for a piece that loops, once through its phase.
 
-    It comes around when every range ends where it began.
+    It comes around when every range ends where it began, as a phase does after a whole turn.
     """
     for name in stops:
-        _kind(model, name, 0.0)
-    closed = all(way[0] == way[-1] for way in stops.values())
+        as_field(model, name, 0.0)
+    closed = all(way[0] == way[-1] or (loops and name == "phase" and _turns(way)) for name, way in stops.items())
     turning = loops and not {"phase"} & {*stops, *fixed}
     return Motion({**stops, **({"phase": (0.0, 1.0)} if turning else {})}, cyclic=closed and (turning or bool(stops)))
 
@@ -64,8 +64,13 @@ def _between(stops: tuple[float, ...], part: float) -> float:
     return stops[first] * (1 - rest) + stops[first + 1] * rest
 
 
-def _kind(model: type[Options], name: str, value: float) -> float | int:
-    """The value as the field has it: whole where the field is whole."""
+def _turns(way: tuple[float, ...]) -> bool:
+    """Whether a phase has gone around once or more when it comes to the end."""
+    return (way[-1] - way[0]).is_integer()
+
+
+def as_field(model: type[Options], name: str, value: float) -> float | int:
+    """The value as the field has it: whole where the field is whole. WrongCall for a field that is no number."""
     kind = model.model_fields[name].annotation
     if kind is int:
         return round(value)

@@ -42,7 +42,12 @@ class Catalog(click.Group):
             formatter.write_dl([(piece.name, piece.line) for piece in catalog.PIECES.values()])
 
 
-@click.group(cls=Catalog, invoke_without_command=True, subcommand_metavar="NAME [OPTIONS]...")
+@click.group(
+    cls=Catalog,
+    invoke_without_command=True,
+    subcommand_metavar="NAME [OPTIONS]...",
+    context_settings={"ignore_unknown_options": True},  # they reach resolve_command, which says where they go
+)
 @click.option("--list", "listed", is_flag=True, help="The pieces, a line each, and what can be done with them")
 @click.option("--palettes", is_flag=True, help="The named palettes")
 @click.option("--json", "as_json", is_flag=True, help="With --list or --palettes: as one JSON object")

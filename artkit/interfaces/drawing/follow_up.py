@@ -7,13 +7,16 @@ picture becomes their source.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from artkit import catalog
-from artkit.contract import Options, Source, Step, WrongCall
+from artkit.contract import Options, Source, Step, UnknownStyle, WrongCall
 from artkit.image import Picture
 from artkit.interfaces.jobs import Job, choose, open_job
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def parsed(text: str, size: tuple[int, int], seed: int) -> FollowUp:
         style = kind.partition(":")[2]
         if not style:
             raise WrongCall(f"--then {text}: which style? --then stylize:starry, or stylize:painting.jpg")
-        choice = choose([style], {"size": str(max(size)), **values})
+        choice = _in(text, lambda: choose([style], {"size": str(max(size)), **values}))
         _only_known(values, type(choice.options), text)
         job = open_job(choice, [])
         return FollowUp(text, job.sources, job)
@@ -51,7 +54,7 @@ def parsed(text: str, size: tuple[int, int], seed: int) -> FollowUp:
     if not piece.source:
         raise WrongCall(f"--then {text}: {kind} does not follow a picture; artkit generate --list shows what does")
     given = {"seed": seed, **values}
-    piece.options.checked(given)
+    _in(text, lambda: piece.options.checked(given))
     return FollowUp(text, (), (piece, given))
 
 
@@ -60,6 +63,16 @@ def _split(text: str) -> tuple[str, dict[str, Any]]:
     if any("=" not in pair for pair in pairs):
         raise WrongCall(f"--then {text}: options follow as name=value, such as stylize:starry,strength=0.7")
     return kind, {name.strip().replace("-", "_"): value.strip() for name, _, value in (p.partition("=") for p in pairs)}
+
+
+def _in(text: str, made: Callable[[], Made]) -> Made:
+    """What is made of `--then text`; a WrongCall names it."""
+    try:
+        return made()
+    except UnknownStyle:
+        raise
+    except WrongCall as error:
+        raise WrongCall(f"--then {text}: {str(error).removeprefix('--')}") from None
 
 
 def _only_known(values: dict[str, Any], model: type[Options], text: str) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,9 @@ def make_picture(options: CanvasOptions, target: Path, plan: Plan, progress: Pro
     recipe = plan.recipe(options) if plan.metadata else None
     progress.start(target.name if target != STDOUT else plan.piece.name)
     if target.suffix.lower() == ".svg":
-        drawing = plan.piece.draw(options, plan.source)
-        save_drawing(drawing, target, plan.paper, recipe=recipe, overwrite=plan.overwrite)
+        with _all_or_nothing(target, progress):
+            drawing = plan.piece.draw(options, plan.source)
+            save_drawing(drawing, target, plan.paper, recipe=recipe, overwrite=plan.overwrite)
         return _made(options, target, plan, begun, drawing.width, drawing.height)
     last: Step | None = None
     try:
@@ -128,6 +130,16 @@ def make_picture(options: CanvasOptions, target: Path, plan: Plan, progress: Pro
         raise click.exceptions.Exit(130) from None
     _write(picture, target, plan, recipe)
     return _made(options, target, plan, begun, picture.width, picture.height)
+
+
+@contextmanager
+def _all_or_nothing(target: Path, progress: Progress) -> Iterator[None]:
+    """What has no picture so far to write: Ctrl-C says so and ends the command with code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        progress.warn(f'artkit: stopped; "{target}" is not written')
+        raise click.exceptions.Exit(130) from None
 
 
 def _write(picture: Picture, target: Path, plan: Plan, recipe: Recipe | None) -> None:
@@ -162,7 +174,7 @@ def make_movie(
         pictures = (last_of(plan.piece.run(options, plan.source)) for options in scenes)
     else:
         pictures = _growing(first, fixed, plan, frames)
-    with Writer(target, fps, overwrite=plan.overwrite) as writer:
+    with _all_or_nothing(target, progress), Writer(target, fps, overwrite=plan.overwrite) as writer:
         count = 0
         for count, step in enumerate(pictures, 1):
             picture = Picture.of(step.image)
@@ -203,17 +215,18 @@ def make_sheet(
     begun = time.monotonic()
     cells: list[tuple[str, Picture]] = []
     progress.start(target.name)
-    for caption, options in zip(captions, variants, strict=True):
-        step = last_of(plan.piece.run(options, plan.source))
-        picture = Picture.of(step.image)
-        for each in plan.after:
-            picture = each.of(picture)
-        cells.append((caption, picture.resized(edge)))
-        shown = replace(step, done=len(cells), total=len(variants))
-        progress.step(shown)
-        plan.shown(shown)
-    sheet = contact_sheet(cells, edge)
-    _write(sheet, target, plan, None)
+    with _all_or_nothing(target, progress):
+        for caption, options in zip(captions, variants, strict=True):
+            step = last_of(plan.piece.run(options, plan.source))
+            picture = Picture.of(step.image)
+            for each in plan.after:
+                picture = each.of(picture)
+            cells.append((caption, picture.resized(edge)))
+            shown = replace(step, done=len(cells), total=len(variants))
+            progress.step(shown)
+            plan.shown(shown)
+        sheet = contact_sheet(cells, edge)
+        _write(sheet, target, plan, None)
     return _made(variants[0], target, plan, begun, sheet.width, sheet.height)
 
 

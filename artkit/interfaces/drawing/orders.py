@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 from artkit.catalog import Piece
-from artkit.contract import Options, Source, Step, WrongCall
+from artkit.contract import Source, Step, WrongCall
 from artkit.generate.canvas import SMALLEST, CanvasOptions, Size
 from artkit.generate.chance import drawn
+from artkit.generate.motion import as_field, split_ranges
 from artkit.generate.motion import plan as motion_of
-from artkit.generate.motion import split_ranges
 from artkit.generate.plotter import PaperOptions
 from artkit.image import load
 from artkit.interfaces.drawing.follow_up import parsed
@@ -49,8 +49,11 @@ def generate_piece(piece: Piece, params: Mapping[str, Any], origin: Sequence[Sou
         raise WrongCall("--fps is for movies; give --frames too, or an output such as out.mp4")
     motion = motion_of(model, values, stops, piece.loops)
     chosen = [_chosen(piece, values, stops, seed, params["chance"]) for seed in seeds or [None]]
-    begin = {name: way[0] for name, way in stops.items()}
-    variants = [_checked(piece, {**each, **_whole(model, begin)}) for each in chosen]
+    begin = {name: as_field(model, name, way[0]) for name, way in stops.items()}
+    variants = [_checked(piece, {**each, **begin}) for each in chosen]
+    for name, way in stops.items():
+        for stop in way:
+            _checked(piece, {**chosen[0], **begin, name: as_field(model, name, stop)})
     if params["sheet"] and "size" not in values:
         variants = [each.model_copy(update={"size": _small(each)}) for each in variants]
     targets = places(output, piece.name, variants, sheet=params["sheet"], movie=filming)
@@ -122,10 +125,6 @@ def _checked(piece: Piece, values: Mapping[str, Any]) -> CanvasOptions:
     return checked(piece.options, values)
 
 
-def _whole(model: type[Options], values: Mapping[str, float]) -> dict[str, Any]:
-    return {name: round(v) if model.model_fields[name].annotation is int else v for name, v in values.items()}
-
-
 def _small(options: CanvasOptions) -> Size:
     """The same proportions, twice a cell of a contact sheet along the longest edge."""
     scale = 2 * CELL / max(options.size)
@@ -133,7 +132,7 @@ def _small(options: CanvasOptions) -> Size:
 
 
 def seeds_of(text: str) -> list[int]:
-    """The numbers that a text means: "0..3" -> 0, 1, 2, 3; "1,5,9" as it is; both may be mixed."""
+    """The numbers that a text means: "0..3" -> 0, 1, 2, 3; "1,5,9" as it is; both may be mixed, each counts once."""
     seeds: list[int] = []
     for part in text.replace(" ", "").split(","):
         match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", part)
@@ -143,7 +142,7 @@ def seeds_of(text: str) -> list[int]:
         if last < first or last - first >= 10_000 or last >= 2**32:
             raise WrongCall(f"--seeds {text!r}: should count upwards, at most 10,000 of them, below 2³²")
         seeds += range(first, last + 1)
-    return seeds
+    return list(dict.fromkeys(seeds))
 
 
 def places(output: str | None, name: str, variants: Sequence[CanvasOptions], *, sheet: bool, movie: bool) -> list[Path]:
