@@ -99,6 +99,9 @@ def test_seeds_reach_the_sketch() -> None:
         ("import artkit", "no sketch in"),
         ("import artkit\n@artkit.sketch\ndef f(a=1): pass", "should take canvas"),
         ("import artkit\n@artkit.sketch\ndef f(canvas, a): pass", '"a" of the sketch f needs a default'),
+        ("import artkit\n@artkit.sketch\ndef f(canvas, n: int = 'x'): pass", r"^s\.py: n 'x': input should be a"),
+        ("import artkit\n@artkit.sketch\ndef f(canvas, _n=1): pass", '"_n" of the sketch f cannot be an option'),
+        ("import artkit\n@artkit.sketch\ndef f(canvas, *more): pass", '"more" of the sketch f cannot be an option'),
         ("import artkit\n@artkit.sketch\ndef f(canvas, seed=1): pass", '"seed", which every piece has'),
     ],
 )
@@ -112,6 +115,7 @@ def test_mistakes_in_the_file(tmp_path: Path, text: str, said: str) -> None:
     ("body", "said"),
     [
         ("def f(canvas):\n    canvas.circle(0, 0, radios)", "line 4: NameError: .* canvas.circle"),
+        ("def f(canvas):\n    canvas.dot(0, float('nan'), 1)", "line 4: ValueError: .* finite numbers"),
         ("def f(x, y):\n    return 3", "should return an array like x"),
         ("def f(x, y):\n    return x[:2]", "should return an array like x"),
     ],
@@ -120,6 +124,22 @@ def test_mistakes_while_it_draws(tmp_path: Path, body: str, said: str) -> None:
     sketch = load_sketch(write(tmp_path / "s.py", f"import artkit\n@artkit.sketch\n{body}"))
     with pytest.raises(SketchError, match=said):
         list(sketch.piece.run(sketch.options.checked({"size": 32})))
+
+
+def test_lines_from_far_away(tmp_path: Path) -> None:
+    body = "def f(canvas):\n    canvas.segment(-1e30, 0, 1e30, 0)\n    canvas.circle(0, 0, 1e30)"
+    sketch = load_sketch(write(tmp_path / "s.py", f"import artkit\n@artkit.sketch\n{body}"))
+    *_, last = sketch.piece.run(sketch.options.checked({"size": 32}))
+    rows = np.array(last.image)[0, :, :, 0]
+    assert np.abs(rows[15:17] - rows[0]).min() > 0.001
+    np.testing.assert_array_equal(np.ptp(rows, axis=1), 0)
+
+
+@pytest.mark.parametrize("name", ["frames", "output", "bits", "watch"])
+def test_an_argument_named_like_a_flag(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "s.py", f"import artkit\n@artkit.sketch\ndef f(canvas, {name}: int = 1): pass")
+    assert run("sketch", path) == 1
+    assert f'the argument "{name}" has the name of another flag' in capsys.readouterr().err
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

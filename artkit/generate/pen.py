@@ -28,6 +28,7 @@ class Canvas:
     def polyline(self, points: Sequence[Sequence[float]] | np.ndarray, *, closed: bool = False) -> None:
         """A line through points, (N, 2)."""
         path = np.asarray(points, np.float64).reshape(-1, 2)
+        _finite(path)
         if closed and len(path):
             path = np.concatenate([path, path[:1]])
         if len(path):
@@ -39,12 +40,14 @@ class Canvas:
 
     def circle(self, x: float, y: float, radius: float) -> None:
         """A circle's outline."""
+        _finite(x, y, radius)
         count = int(np.clip(2 * np.pi * abs(radius) * self._unit / 2 / 3, 12, 2000))
         angles = np.arange(count) * (2 * np.pi / count)
         self.polyline(np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1), closed=True)
 
     def dot(self, x: float, y: float, radius: float) -> None:
         """A filled circle."""
+        _finite(x, y, radius)
         place = self._pixels(np.array([[x, y]], np.float64))
         self._strokes.append(Stroke(place, self._rgb(self.color), radius * self._unit))
 
@@ -65,3 +68,9 @@ class Canvas:
         if isinstance(color, int | float | np.number):
             return self.palette.at(float(color))
         return np.asarray(color, np.float64)
+
+
+def _finite(*numbers: float | np.ndarray) -> None:
+    """ValueError for what cannot be drawn: no number, or endlessly far away."""
+    if not all(np.isfinite(number).all() for number in numbers):
+        raise ValueError("places and sizes should be finite numbers, not nan or inf")

@@ -166,7 +166,9 @@ def load_sketch(path: Path) -> Sketch:
 
 
 def explained(error: Exception, path: Path) -> SketchError:
-    """The mistake in one line: where in the sketch, what, and the line itself."""
+    """The mistake in one line: where in the sketch, what, and the line itself; artkit's own errors need no more."""
+    if isinstance(error, ArtkitError):
+        return SketchError(f"{path.name}: {error}")
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return SketchError(f"{path.name}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}")
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name]
@@ -184,13 +186,17 @@ def _options_of(function: FunctionType) -> type[CanvasOptions]:
     for name, parameter in parameters.items():
         if name in GIVEN:
             continue
+        if name.startswith("_") or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise WrongCall(f'the argument "{name}" of the sketch {function.__name__} cannot be an option; rename it')
         if name in CanvasOptions.model_fields or name == "phase":
             raise WrongCall(f'the sketch {function.__name__} has an argument "{name}", which every piece has already')
         if parameter.default is inspect.Parameter.empty:
             raise WrongCall(f'the argument "{name}" of the sketch {function.__name__} needs a default value')
-        fields[name] = (hints.get(name, type(parameter.default)), parameter.default)
+        kind = hints.get(name, type(parameter.default))
+        fields[name] = (kind, Field(default=parameter.default, validate_default=True))
     model = create_model(f"{function.__name__.title()}Options", __base__=CanvasOptions, **fields)
     for name in fields:
         if model.model_fields[name].description is None:
             model.model_fields[name].description = name.replace("_", " ").capitalize()
+    model.checked({})  # WrongCall for a default that is not of its kind
     return model

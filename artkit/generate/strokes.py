@@ -208,8 +208,8 @@ def _fragments(
     """
     radius = width / 2 + 0.5
     low, high = np.minimum(first, last), np.maximum(first, last)
-    top = np.maximum(np.ceil(low[:, 1] - radius - 0.5), 0).astype(int)
-    bottom = np.minimum(np.floor(high[:, 1] + radius - 0.5), rows - 1).astype(int)
+    top = np.clip(np.ceil(low[:, 1] - radius - 0.5), 0, rows).astype(int)
+    bottom = np.clip(np.floor(high[:, 1] + radius - 0.5), -1, rows - 1).astype(int)
     i, y = _ranges(top, bottom)
     delta = (last - first)[i]
     (dx, dy), r = delta.T, radius[i]
@@ -222,8 +222,8 @@ def _fragments(
             t = np.where(np.abs(dy) > 1e-9, (above - r * normal_y) / dy, side * dx > 0)
         t = np.clip(t, 0, 1)
         reach.append(first[i, 0] + t * dx + side * np.sqrt(np.maximum(r**2 - (above - t * dy) ** 2, 0)))
-    left = np.maximum(np.ceil(reach[0] - 0.5), 0).astype(int)
-    right = np.minimum(np.floor(reach[1] - 0.5), columns - 1).astype(int)
+    left = np.clip(np.ceil(reach[0] - 0.5), 0, columns).astype(int)
+    right = np.clip(np.floor(reach[1] - 0.5), -1, columns - 1).astype(int)
     row, x = _ranges(left, right)
     i, y = i[row], y[row]
     delta = (last - first)[i]

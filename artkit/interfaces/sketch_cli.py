@@ -12,6 +12,7 @@ import click
 from artkit.contract import WrongCall
 
 SECONDS_BETWEEN_LOOKS = 0.3
+OWN_FLAGS = ("--watch", "--no-watch", "--help", "--debug")  # besides those of a piece
 
 
 @click.command(
@@ -43,7 +44,7 @@ def sketch(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     if words[0].startswith("-"):
         raise WrongCall(f"the sketch comes first: artkit sketch my.py {' '.join(words)}")
     path, rest = Path(words[0]), words[1:]
-    watching = "--watch" in rest or (not rest and sys.stdout.isatty())
+    watching = "--watch" in rest or (not {*rest} - {"--overwrite"} and sys.stdout.isatty())
     rest = [word for word in rest if word not in ("--watch", "--no-watch")]
     if not watching or {"-h", "--help"} & {*rest}:
         _draw(path, rest, ctx)
@@ -52,13 +53,16 @@ def sketch(ctx: click.Context, arguments: tuple[str, ...]) -> None:
 
 
 def _draw(path: Path, rest: list[str], ctx: click.Context, **more: Any) -> None:
-    """Load the file and do what the command of a piece does."""
-    from artkit.generate.sketch import load_sketch
+    """Load the file and do what the command of a piece does. SketchError: an argument whose flag there is already."""
+    from artkit.generate.sketch import SketchError, load_sketch
     from artkit.interfaces.generate_cli import command_of
     from artkit.interfaces.inputs import sources_of
 
     piece = load_sketch(path).piece
     command = command_of(piece, origin=sources_of("sketch", [path]), **more)
+    known = [*OWN_FLAGS, *(flag for parameter in command.params for flag in parameter.opts)]
+    if twice := [flag for flag in known if known.count(flag) > 1]:
+        raise SketchError(f'{path.name}: the argument "{twice[0].lstrip("-")}" has the name of another flag; rename it')
     words = list(rest)  # click empties the list that it is given
     with command.make_context(
         f"sketch {path.name}", words, parent=ctx.parent, help_option_names=["-h", "--help"]
