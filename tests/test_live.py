@@ -493,6 +493,7 @@ def test_a_file_without_a_window(clip: Path, capfd: pytest.CaptureFixture[str]) 
         (["--no-window", "--json", "--source", "97"], 1, "no camera 97"),
         (["--no-window", "--json", "--source", "no.mp4"], 1, "no file"),
         (["--no-window", "--json", "--fps", "0"], 2, "--fps"),
+        (["--no-window", "--json", "--size", "5"], 2, "--size '5': should be 0 or at least 32 pixels"),
         (["--no-window", "-o", "out.xyz"], 1, "moving pictures are written as"),
         ([], 1, "no display here; give --no-window -o FILE.mp4"),
     ],

@@ -40,7 +40,6 @@ FIRST_LIMIT = 60_000  # iterations that the preview may take
 class FractalOptions(CanvasOptions):
     """A place in a fractal, and how it is painted."""
 
-    palette: str = Field(default="ember", description=CanvasOptions.model_fields["palette"].description)
     supersample: int = Field(default=2, ge=1, le=4, description="Drawn this many times larger, then averaged down")
     formula: Literal["mandelbrot", "julia", "ship", "newton"] = Field(
         default="mandelbrot", description="z² + c by pixel, z² + c by start, Burning Ship, or Newton's method"

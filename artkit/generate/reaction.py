@@ -42,7 +42,6 @@ Preset = Literal["coral", "mitosis", "maze", "worms", "holes", "fingerprint", "s
 class ReactionOptions(CanvasOptions):
     """Gray–Scott reaction–diffusion."""
 
-    palette: str = Field(default="ember", description="Name, a picture file to take colors from, or #hex,#hex,…")
     preset: Preset = Field(default="coral", description="What grows: a pair of feed and kill rates")
     feed: float | None = Field(
         default=None, ge=0, le=0.12, description="How fast food comes in (the preset's if not given)"

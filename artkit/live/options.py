@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, field_validator
 
 from artkit.contract import Options
+
+SMALLEST = 32  # pixels of the longest edge that show anything of a style
 
 
 class Network(Options):
@@ -48,3 +50,10 @@ class LiveOptions(Network):
     )
     zoom: float = Field(default=1.02, ge=0.8, le=1.25, description="Feedback: how much larger it is each time")
     rotate: float = Field(default=0.3, ge=-10, le=10, description="Feedback: how far it turns each time, degrees")
+
+    @field_validator("size")
+    @classmethod
+    def _shows_something(cls, size: int) -> int:
+        if 0 < size < SMALLEST:
+            raise ValueError(f"should be 0 or at least {SMALLEST} pixels")
+        return size
