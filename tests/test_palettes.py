@@ -58,6 +58,13 @@ def test_out_of_range_is_the_end() -> None:
     assert palette(mx.zeros((2, 5, 4))).shape == (2, 5, 4, 3)
 
 
+def test_no_number_is_the_beginning() -> None:
+    palette = Palette.of("#102030,#ff0000")
+    wrong = mx.array([float("nan"), float("-inf"), float("inf")])
+    np.testing.assert_allclose(np.array(palette(wrong)), np.array(palette(mx.array([0.0, 0.0, 1.0]))))
+    np.testing.assert_allclose(np.array(palette.around(wrong)), np.array(palette.around(mx.array([0.0, 0.0, 0.0]))))
+
+
 def test_around_has_no_seam() -> None:
     palette = Palette.of("tide")
     edge = np.array(palette.around(mx.array([-0.0005, 0.0005, 1.0005, 0.25, 1.25])))

@@ -126,6 +126,16 @@ def test_mistakes_while_it_draws(tmp_path: Path, body: str, said: str) -> None:
         list(sketch.piece.run(sketch.options.checked({"size": 32})))
 
 
+@pytest.mark.parametrize("value", ["mx.sqrt(x)", "mx.stack([mx.log(x)] * 3, axis=-1)"])
+def test_numbers_that_are_none(tmp_path: Path, value: str) -> None:
+    text = f"import artkit\nimport mlx.core as mx\n@artkit.sketch\ndef f(x, y):\n    return {value}"
+    sketch = load_sketch(write(tmp_path / "s.py", text))
+    *_, last = sketch.piece.run(sketch.options.checked({"size": 32}))
+    picture = np.array(last.image)
+    assert np.isfinite(picture).all()
+    assert np.ptp(picture[0, :, :16], axis=(0, 1)).max() < 0.02  # where x < 0; a gradient is dithered
+
+
 def test_lines_from_far_away(tmp_path: Path) -> None:
     body = "def f(canvas):\n    canvas.segment(-1e30, 0, 1e30, 0)\n    canvas.circle(0, 0, 1e30)"
     sketch = load_sketch(write(tmp_path / "s.py", f"import artkit\n@artkit.sketch\n{body}"))

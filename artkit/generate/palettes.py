@@ -106,7 +106,7 @@ class Palette:
         return cls(str(path), colors, colors[0], colors[-1])
 
     def __call__(self, t: mx.array) -> mx.array:
-        """Colors along the palette: (...) 0..1, clipped -> (..., 3) sRGB."""
+        """Colors along the palette: (...) 0..1, clipped, NaN as 0 -> (..., 3) sRGB."""
         return _looked_up(self._ramp, t)
 
     def around(self, t: mx.array) -> mx.array:
@@ -155,7 +155,8 @@ def _parsed(words: list[str]) -> np.ndarray:
 
 
 def _looked_up(table: np.ndarray, t: mx.array) -> mx.array:
-    position = mx.clip(t, 0, 1) * (len(table) - 1)
+    within = mx.where(mx.isnan(t), 0, mx.clip(t, 0, 1))  # NaN as an index would read beyond the table
+    position = within * (len(table) - 1)
     low = mx.minimum(mx.floor(position), len(table) - 2)
     rest = (position - low)[..., None]
     colors, index = mx.array(table), low.astype(mx.uint32)

@@ -93,7 +93,7 @@ class Sketch:
                 told = f"shape {tuple(color.shape)}" if isinstance(color, mx.array) else type(result).__name__
                 raise SketchError(f"the sketch {self.name} should return an array like x, or with 3 colors, not {told}")
             color = color.astype(mx.float32)
-            return palette(color) if color.ndim == 2 else color
+            return palette(color) if color.ndim == 2 else mx.nan_to_num(color)
 
         yield from shaded(options, shade)
 
