@@ -162,10 +162,15 @@ def test_a_loop_closes() -> None:
     assert math.dist(parameters(0.5), parameters(0)) > 0.1
 
 
-@pytest.mark.parametrize("parameters", ["1,2,3", "a,b,c,d", "1,2,3,4,5"])
+@pytest.mark.parametrize("parameters", ["1,2,3", "a,b,c,d", "1,2,3,4,5", "nan,1,1,1", "1e38,1,1,1"])
 def test_wrong_parameters(parameters: str) -> None:
     with pytest.raises(WrongCall, match="clifford has 4 parameters"):
         AttractorOptions(parameters=parameters)
+
+
+def test_orbits_that_run_away() -> None:
+    with pytest.raises(WrongCall, match="every orbit runs away"):
+        next(attractor_steps(AttractorOptions(kind="lorenz", parameters="10,28,1e6", points=10_000, size=32)))
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("aizawa", -0.6, 2.0), ("lorenz", 0.5, 47.0)])

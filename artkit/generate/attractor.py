@@ -19,7 +19,7 @@ import mlx.core as mx
 import numpy as np
 from pydantic import Field, model_validator
 
-from artkit.contract import Step
+from artkit.contract import Step, WrongCall
 from artkit.generate import canvas
 from artkit.generate.canvas import CanvasOptions
 from artkit.generate.palettes import Palette
@@ -36,6 +36,7 @@ PROBE_ORBITS, PROBE_STEPS, PROBE_CELLS = 40, 200, 48
 ENOUGH_VISITED = 0.6  # share of the cells; beyond that, more is not richer
 LEAST_LYAPUNOV = 0.01  # an iteration; below that, orbits fall onto points or circles
 DRAWN_BYTES = 60  # a pixel of the drawn size: densities, their copies, colors
+LARGEST = 1e6  # parameter: float32 has no room for more, multiplied with each other
 BREATH = 0.06  # how far parameters move in a loop, of their range
 
 
@@ -55,11 +56,11 @@ class AttractorOptions(CanvasOptions):
     def _right_parameters(self) -> AttractorOptions:
         wanted = len(KINDS[self.kind].first)
         try:
-            right = not self.parameters.strip() or len(self.numbers) == wanted
+            right = not self.numbers or (len(self.numbers) == wanted and all(abs(n) <= LARGEST for n in self.numbers))
         except ValueError:
             right = False
         if not right:
-            raise ValueError(f"{self.kind} has {wanted} parameters: numbers with commas between")
+            raise ValueError(f"{self.kind} has {wanted} parameters: numbers up to a million with commas between")
         return self
 
     @property
@@ -246,8 +247,10 @@ class Frame:
 
     @classmethod
     def of(cls, places: np.ndarray, width: int, height: int, margin: float, trim: float) -> Frame:
-        """The frame that holds all `places` (N, 2), but for a share `trim` at each side."""
+        """The frame that holds all `places` (N, 2), but for a share `trim` at each side; WrongCall: there are none."""
         places = places[np.isfinite(places).all(axis=1)]
+        if not len(places):
+            raise WrongCall("with these parameters every orbit runs away; choose others")
         low, high = np.quantile(places, (trim, 1 - trim), axis=0)
         size, free = np.maximum(high - low, 1e-6), margin * min(width, height)
         scale = float(min((width - 2 * free) / size[0], (height - 2 * free) / size[1]))
@@ -282,6 +285,7 @@ class Brush:
                 mx.async_eval(point, x, y, paces[-1])
         return point, xp.concatenate(across), xp.concatenate(down), xp.concatenate(paces)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def fall_here(self, point: Point, steps: int) -> tuple[Point, np.ndarray, np.ndarray]:
         """The points after so many steps, and the number of points and the sum of their speeds by pixel, (H·W,)."""
         point, x, y, pace = self.fall(np, point, steps)
@@ -314,9 +318,10 @@ def attractor_steps(options: AttractorOptions) -> Iterator[Step]:
     batch = max(2**20, width * height // 2)
     rounds = math.ceil(options.points / batch)
     point = begin(kind, orbits * crews, options.seed)
-    for _ in range(kind.warm_up):
-        point = kind.onward(np, *point, *parameters)
-    frame = Frame.of(_sample(point, kind, parameters, options.phase), width, height, options.margin, _trim(kind))
+    with np.errstate(over="ignore", invalid="ignore"):  # of parameters whose orbits run away
+        for _ in range(kind.warm_up):
+            point = kind.onward(np, *point, *parameters)
+        frame = Frame.of(_sample(point, kind, parameters, options.phase), width, height, options.margin, _trim(kind))
     brush = Brush(kind, parameters, options.phase, frame, width, height)
     fall = brush.fall_there if gpu else brush.fall_here
     points = [tuple(part[k::crews] for part in point) for k in range(crews)]
