@@ -20,9 +20,10 @@ import numpy as np
 
 from artkit.generate import canvas
 from artkit.generate.attractor import KINDS, Brush, Frame
+from artkit.generate.cells import Cells
 from artkit.generate.cppn import CppnOptions, Painting
 from artkit.generate.escape import Formula, follow, freeze, together
-from artkit.generate.life import LENIA, Cells, Lenia, ring_kernel
+from artkit.generate.life import LENIA, Lenia, ring_kernel
 
 LIMIT = 500  # iterations of the Mandelbrot set
 Pair = tuple[Callable[[], object], Callable[[], object]]

@@ -8,16 +8,15 @@ import pytest
 
 from artkit.contract import WrongCall
 from artkit.generate.canvas import Size
+from artkit.generate.cells import NEVER, Brain, Cells, Cyclic, _law_here, _law_there, neighbors, parse_law
 from artkit.generate.life import (
     LENIA,
-    Brain,
-    Cells,
-    Cyclic,
+    Creature,
     Lenia,
     LifeOptions,
+    convolution,
     growth,
     life_steps,
-    neighbors,
     ring_kernel,
 )
 from artkit.generate.orbium import ORBIUM
@@ -52,11 +51,35 @@ def test_ages_and_traces() -> None:
     life = Cells(world(["111"]), "B3/S23", memory=2)  # a blinker: only its middle stays
     life.onward()
     life.onward()
-    age, trace = np.array(life.age), np.array(life.trace)
+    age, since, shown = np.array(life.age), np.array(life.since), np.array(life.shown())
     assert age[2, 3] == 3
     assert age[2, 2] == 1
-    assert trace[1, 3] == pytest.approx(0.5**0.5)
+    assert since[1, 3] == 1
+    assert shown[1, 3] == pytest.approx(0.5 * 0.5**0.5)
     assert age[1, 3] == 0
+    assert since[0, 0] == NEVER
+    assert shown[0, 0] == 0
+
+
+@pytest.mark.parametrize("law", ["B3/S23", "B36/S125", "B/S012345678"])
+def test_laws_are_the_same_on_every_device(law: str) -> None:
+    rng = np.random.default_rng(1)
+    cells = rng.integers(0, 2, (13, 17)).astype(np.uint8)
+    age, since = (rng.choice([0, 5, NEVER - 1, NEVER], cells.shape).astype(np.uint16) for _ in range(2))
+    here, there = (cells, age, since), tuple(map(mx.array, (cells, age, since)))
+    for _ in range(3):
+        here, there = _law_here(*parse_law(law), cells.shape)(*here), _law_there(*parse_law(law))(*there)
+        for mine, other in zip(here, there, strict=True):
+            np.testing.assert_array_equal(mine, np.array(other))
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (37, 41), (24, 13)])
+def test_neighborhoods_are_summed_up_around_the_edges(height: int, width: int) -> None:
+    creature = Creature(radius=5, rings=(1.0,), center=0.15, width=0.015, time=10)
+    cells = np.random.default_rng(0).random((height, width)).astype(np.float32)
+    kernel = ring_kernel(height, width, creature.radius, creature.rings)
+    wanted = np.fft.irfft2(np.fft.rfft2(cells) * np.fft.rfft2(kernel), cells.shape)
+    np.testing.assert_allclose(convolution(height, width, creature)(mx.array(cells)), wanted, atol=1e-5)
 
 
 def test_a_replicator_of_highlife_by_its_law() -> None:

@@ -7,16 +7,15 @@ Colors tell what is alive, for how long it has been, and how long ago it was.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import artkit.device as device
 
+import cv2
 import mlx.core as mx
 import numpy as np
 from pydantic import Field, field_validator
@@ -24,6 +23,7 @@ from pydantic import Field, field_validator
 from artkit.contract import Step
 from artkit.generate import canvas
 from artkit.generate.canvas import CanvasOptions
+from artkit.generate.cells import Brain, Cells, Cyclic
 from artkit.generate.orbium import ORBIUM
 from artkit.generate.palettes import Palette
 from artkit.image import resize
@@ -114,44 +114,32 @@ def growth(potential: mx.array, center: float, width: float) -> mx.array:
     return 2 * near * near - 1
 
 
-def convolution(kernel: np.ndarray) -> Callable[[mx.array], mx.array]:
-    """What sums up each cell's neighborhood, weighted by a kernel around cell (0, 0), (H, W) -> (H, W), by FFT.
-
-    On the CPU the transforms are NumPy's, which are the quicker ones, in bands of rows and of columns on every core.
-    """
+def convolution(height: int, width: int, creature: Creature) -> Callable[[mx.array], mx.array]:
+    """What sums up each cell's neighborhood, weighted by the creature's kernel, (H, W) -> (H, W), by FFT."""
     if device.uses_gpu():
+        kernel = ring_kernel(height, width, creature.radius, creature.rings)
         spectrum = mx.fft.rfft2(mx.array(kernel))
         mx.eval(spectrum)
         return lambda cells: mx.fft.irfft2(mx.fft.rfft2(cells) * spectrum, cells.shape)
-    height, width = kernel.shape
-    weights = np.fft.rfft2(kernel).astype(np.complex64)
-    rows, columns = _bands(height), _bands(width // 2 + 1)
+    reach = math.ceil(creature.radius)
+    (top, bottom), (left, right) = (_continued(edge, reach) for edge in (height, width))
+    kernel = ring_kernel(top + height + bottom, left + width + right, creature.radius, creature.rings)
+    packed = cv2.dft(kernel)
 
     def around(cells: mx.array) -> mx.array:
-        here, waves = np.array(cells, copy=False), np.empty_like(weights)
-        sums = np.empty((height, width), np.float32)
-
-        def across(band: slice) -> None:
-            waves[band] = np.fft.rfft(here[band], axis=1)
-
-        def along(band: slice) -> None:
-            waves[:, band] = np.fft.ifft(np.fft.fft(waves[:, band], axis=0) * weights[:, band], axis=0)
-
-        def back(band: slice) -> None:
-            sums[band] = np.fft.irfft(waves[band], width, axis=1)
-
-        with ThreadPoolExecutor(device.CPU_STREAMS) as pool:
-            for work, bands in ((across, rows), (along, columns), (back, rows)):
-                list(pool.map(work, bands))
-        return mx.array(sums)
+        whole = cv2.copyMakeBorder(np.array(cells, copy=False), top, bottom, left, right, cv2.BORDER_WRAP)
+        sums = cv2.dft(cv2.mulSpectrums(cv2.dft(whole), packed, 0), flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
+        return mx.array(sums[top : top + height, left : left + width])
 
     return around
 
 
-def _bands(length: int) -> list[slice]:
-    """0..length in as many parts as there are cores."""
-    cuts = np.linspace(0, length, device.CPU_STREAMS + 1).astype(int)
-    return [slice(int(low), int(high)) for low, high in itertools.pairwise(cuts)]
+def _continued(edge: int, reach: int) -> tuple[int, int]:
+    """How far a world is continued at either end, so that OpenCV transforms it quickly: not at all, or past `reach`."""
+    if cv2.getOptimalDFTSize(edge) == edge:
+        return 0, 0
+    more = cv2.getOptimalDFTSize(edge + 2 * reach) - edge
+    return more // 2, more - more // 2
 
 
 class Lenia:
@@ -162,7 +150,7 @@ class Lenia:
         self.trace = self.cells
         self._creature, self._keep = creature, 0.5 ** (1 / memory)
         height, width = cells.shape
-        self._around = convolution(ring_kernel(height, width, creature.radius, creature.rings))
+        self._around = convolution(height, width, creature)
         self._grow = mx.compile(self._grown) if device.uses_gpu() else self._grown
         mx.eval(self.cells)
 
@@ -203,107 +191,6 @@ def _put(cells: np.ndarray, patch: np.ndarray, rng: np.random.Generator) -> None
         (start + np.arange(n)) % edge for start, n, edge in zip((top, left), patch.shape, cells.shape, strict=True)
     )
     cells[np.ix_(rows, columns)] = patch
-
-
-# --- cellular automata --------------------------------------------------------------------------------------------
-
-
-def neighbors(cells: mx.array) -> mx.array:
-    """How many of the eight cells around each are 1: (H, W) of 0 and 1 -> (H, W), of the same type."""
-    rows = cells + mx.roll(cells, 1, 0) + mx.roll(cells, -1, 0)
-    return rows + mx.roll(rows, 1, 1) + mx.roll(rows, -1, 1) - cells
-
-
-def parse_law(law: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The law "B3/S23" -> the counts of neighbors with which cells are born, and survive."""
-    born, survives = law.upper().split("/")
-    return tuple(map(int, born[1:])), tuple(map(int, survives[1:]))
-
-
-def _any_of(around: mx.array, counts: Sequence[int]) -> mx.array:
-    found = mx.zeros(around.shape, mx.bool_)
-    for count in counts:
-        found = found | (around == count)
-    return found
-
-
-class Cells:
-    """Life-like cells, and how old they are. cells: (H, W) uint8 0 or 1."""
-
-    def __init__(self, cells: np.ndarray, law: str, memory: float) -> None:
-        self.cells = mx.array(cells.astype(np.uint8))
-        self.age, self.trace = self.cells.astype(mx.float32), self.cells.astype(mx.float32)
-        born, survives = parse_law(law)
-        self._always = [n for n in born if n in survives]
-        self._born = [n for n in born if n not in survives]
-        self._survives = [n for n in survives if n not in born]
-        self._keep, self._memory = 0.5 ** (1 / memory), memory
-
-    def onward(self) -> None:
-        around, here = neighbors(self.cells), self.cells == 1
-        lives = _any_of(around, self._always)
-        lives = lives | (_any_of(around, self._survives) & here) | (_any_of(around, self._born) & ~here)
-        self.cells = lives.astype(mx.uint8)
-        alive = self.cells.astype(mx.float32)
-        self.age = (self.age + 1) * alive
-        self.trace = mx.maximum(self.trace * self._keep, alive)
-
-    def shown(self) -> mx.array:
-        alive = self.cells.astype(mx.float32)
-        old = 1 - mx.power(0.5, self.age / self._memory)
-        return alive * (1 - 0.45 * old) + (1 - alive) * 0.5 * self.trace
-
-    @property
-    def arrays(self) -> Sequence[mx.array]:
-        return self.cells, self.age, self.trace
-
-
-class Brain:
-    """Brian's Brain: cells fire when two around them do, then rest for a step. state: 0 off, 1 firing, 2 resting."""
-
-    def __init__(self, state: np.ndarray, memory: float) -> None:
-        self.state = mx.array(state.astype(np.uint8))
-        self.trace = mx.zeros(self.state.shape)
-        self._keep = 0.5 ** (1 / memory)
-
-    def onward(self) -> None:
-        firing = (self.state == 1).astype(mx.uint8)
-        fires = ((self.state == 0) & (neighbors(firing) == 2)).astype(mx.uint8)
-        self.state = fires + 2 * firing
-        self.trace = mx.maximum(self.trace * self._keep, fires.astype(mx.float32))
-
-    def shown(self) -> mx.array:
-        return self.trace * mx.sqrt(self.trace)
-
-    @property
-    def arrays(self) -> Sequence[mx.array]:
-        return self.state, self.trace
-
-
-class Cyclic:
-    """Cells become what comes after them once a neighbor above, below, left or right is that. state: (H, W) 0..n-1."""
-
-    def __init__(self, state: np.ndarray, states: int, memory: float) -> None:
-        self.state, self._states = mx.array(state.astype(np.uint8)), states
-        self._keep = 0.5 ** (1 / min(memory, states / 3))
-        self.mean = mx.zeros((2, *self.state.shape))  # the states lately, as points of a circle
-
-    def onward(self) -> None:
-        following = mx.where(self.state == self._states - 1, 0, self.state + 1).astype(mx.uint8)
-        eaten = mx.zeros(self.state.shape, mx.bool_)
-        for axis in (0, 1):
-            for by in (1, -1):
-                eaten = eaten | (mx.roll(self.state, by, axis) == following)
-        self.state = mx.where(eaten, following, self.state)
-        turn = self.state.astype(mx.float32) * (2 * math.pi / self._states)
-        self.mean = self._keep * self.mean + (1 - self._keep) * mx.stack([mx.cos(turn), mx.sin(turn)])
-
-    def shown(self) -> mx.array:
-        return 0.5 + mx.arctan2(self.mean[1], self.mean[0]) / (2 * math.pi)
-
-    @property
-    def arrays(self) -> Sequence[mx.array]:
-        return self.state, self.mean
 
 
 # --- the picture --------------------------------------------------------------------------------------------------
