@@ -249,6 +249,11 @@ def test_ctrl_c_leaves_no_half_of_a_movie_or_a_sheet(
     assert not any(Path().iterdir())
 
 
+@pytest.mark.parametrize("name", ["flow", "noise", "harmonograph", "phyllotaxis", "lsystem", "tiles", "pack", "life"])
+def test_the_largest_seed(name: str) -> None:
+    assert run("generate", name, "--size", 32, "--seed", 2**32 - 1, "-q") == 0
+
+
 def test_seeds_as_people_write_them() -> None:
     assert seeds_of("0..3") == [0, 1, 2, 3]
     assert seeds_of("7, 2, 7") == [7, 2]

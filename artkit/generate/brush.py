@@ -30,7 +30,7 @@ class Brush:
 
     def __init__(self, width: int, height: int, factor: int, seed: int, dry: float) -> None:
         self.width, self.height, self.factor = width * factor, height * factor, factor
-        self._seed, self._dry = seed, dry
+        self._seed, self._dry = (seed + 2**31) % 2**32 - 2**31, dry  # within int32
         self._keys = mx.zeros((self.width * self.height + 1,), mx.uint32)
         self._colors: list[np.ndarray] = []
         self._count = 0

@@ -31,8 +31,8 @@ class PackOptions(LineOptions):
     line: float = Field(default=1.8, ge=0.2, le=60, description="Width of lines, thousandths of the shorter edge")
     pens: int = Field(default=0, ge=0, le=64, description="Number of colors, a layer each in SVG (0: the palette's)")
     count: int = Field(default=1600, ge=1, le=20_000, description="At most so many circles")
-    largest: float = Field(default=85.0, gt=0, le=500, description="Radius, thousandths of the shorter edge")
-    smallest: float = Field(default=3.0, gt=0, le=500, description="Radius, thousandths of the shorter edge")
+    largest: float = Field(default=85.0, ge=0.1, le=500, description="Radius, thousandths of the shorter edge")
+    smallest: float = Field(default=3.0, ge=0.1, le=500, description="Radius, thousandths of the shorter edge")
     gap: float = Field(default=2.5, ge=0, le=100, description="Between circles, thousandths of the shorter edge")
     mark: Literal["mixed", "disc", "ring", "rings", "spiral", "hatch"] = Field(
         default="mixed", description="What a circle is drawn as (plotters: a disc is a dot to them)"
