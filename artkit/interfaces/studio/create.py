@@ -12,12 +12,11 @@ import gradio as gr
 
 from artkit import catalog
 from artkit.contract import Options, Source
-from artkit.image import load
 from artkit.interfaces.outputs import SaveOptions
 from artkit.interfaces.server.strangers import refuse_files
 from artkit.interfaces.studio import work as studio
 from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
-from artkit.interfaces.studio.pictures import SHOWN, small
+from artkit.interfaces.studio.pictures import SHOWN, opened, small
 from artkit.interfaces.studio.widgets import label, read, widget
 from artkit.interfaces.studio.work import FORMATS, Finished
 
@@ -62,7 +61,7 @@ def create_tab(desk: Desk) -> None:
             refuse_files(type(options), dict(options))
             desk.allow(max(options.size))
             origin = (Source.of("source", file),) if piece.source and file else ()
-            picture, clock, last = load(origin[0].path) if origin else None, Clock(), None
+            picture, clock, last = opened(origin[0].path) if origin else None, Clock(), None
             yield {stop: gr.Button(visible=True), news: bar("Getting ready", None)}
             begun = desk.begin(request, "create", lambda: piece.run(options, picture))
             for update in begun:
@@ -154,7 +153,7 @@ def _svg(desk: Desk, kept: Finished, name: str, options: Any, file: str | None) 
 
     place = desk.folder / secrets.token_hex(8)
     place.mkdir(parents=True)
-    path, picture = place / f"{kept.name}.svg", load(file) if file else None
+    path, picture = place / f"{kept.name}.svg", opened(file) if file else None
     drawing = desk.engine.call(lambda: catalog.get(name).draw(options, picture)).result()
     save_drawing(drawing, path, PaperOptions(), recipe=kept.recipe)
     return path

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import html
+import re
 import threading
 import time
+from abc import ABCMeta
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder
 
 from artkit.contract import ArtkitError, Step, WrongCall
 from artkit.interfaces.engine import Engine, Job, Update
@@ -20,11 +24,20 @@ from artkit.interfaces.progress import clock
 QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 
 
+def _path(place: gr.Image, payload: ImageData | None) -> str | None:
+    return payload.path if payload else None
+
+
+# An Image whose file nobody has opened, as Gradio's own has with Pillow. It is a class, for Gradio makes components
+# anew where an event has changed them; made without Gradio's metaclass, which writes a .pyi beside the source.
+PictureFile: type[gr.Image] = ABCMeta.__new__(
+    type(gr.Image), "PictureFile", (gr.Image,), {"preprocess": _path, "is_template": True, "__module__": __name__}
+)
+
+
 def picture_file(label: str, **settings: Any) -> gr.Image:
     """A place for a picture, given as the file that the person chose: whether it can be read, artkit says itself."""
-    place = gr.Image(label=label, type="filepath", image_mode=None, buttons=[], interactive=True, **settings)
-    place.preprocess = lambda payload: payload.path if payload else None  # Gradio's would open it with Pillow
-    return place
+    return PictureFile(label=label, type="filepath", image_mode=None, buttons=[], interactive=True, **settings)
 
 
 class Run:
@@ -133,8 +146,8 @@ def sentences() -> Iterator[None]:
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong, beginning with a capital."""
-    said = " ".join(str(error).split())
+    """What went wrong, beginning with a capital, without the folder that Gradio keeps uploads in."""
+    said = re.sub(re.escape(get_upload_folder()) + r"/(\w+/)?", "", " ".join(str(error).split()))
     return said[:1].upper() + said[1:]
 
 

@@ -9,10 +9,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from artkit.image import Picture, fit, resize
+from artkit.image import Picture, fit, load, resize
+from artkit.interfaces.server.orders import MAX_PIXELS
 
-SAMPLES = Path(__file__).parents[2] / "samples"  # beside a checkout; the wheel has none
+SAMPLES = Path(__file__).parents[3] / "samples"  # beside a checkout; the wheel has none
 SHOWN = 1600  # longest edge, pixels; files have all of them
+
+
+def opened(file: str) -> Picture:
+    """A picture that a visitor gave. PictureError: none, or over MAX_PIXELS."""
+    return load(file, max_pixels=MAX_PIXELS)
 
 
 def pair(photo: Picture, image: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

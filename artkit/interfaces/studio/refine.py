@@ -12,10 +12,9 @@ import gradio as gr
 from gradio.components import Component
 
 from artkit.contract import Source, WrongCall
-from artkit.image import load
 from artkit.interfaces.studio import work as studio
 from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, line, picture_file, sentences, waiting
-from artkit.interfaces.studio.pictures import loss_plot, pair
+from artkit.interfaces.studio.pictures import loss_plot, opened, pair
 from artkit.interfaces.studio.widgets import read, widgets
 from artkit.interfaces.studio.work import Look, Trail
 from artkit.stylize import gallery
@@ -56,7 +55,7 @@ class Refining:
         with sentences():
             if not file or kept is None:
                 raise WrongCall("paint a photo first; refining goes on from there")
-            photo, look, start = load(file), settings.look(data), kept.write("PNG", desk.folder)
+            photo, look, start = opened(file), settings.look(data), kept.write("PNG", desk.folder)
             options, paintings = self._options(data, look, start), _paintings(look, data[self.painting])
             desk.allow(options.size)
             trail, clock, losses, last = Trail(), Clock(), [], None

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from artkit.contract import WrongCall
-from artkit.image import Picture, fit, load
+from artkit.image import Picture, fit
 from artkit.interfaces.studio.desk import QUIET, sentences
-from artkit.interfaces.studio.pictures import levels
+from artkit.interfaces.studio.pictures import levels, opened
 from artkit.interfaces.studio.styles import read_picks
 from artkit.stylize import gallery
 
@@ -48,22 +48,22 @@ def regions_panel(photo: gr.Image, styles: gr.HTML) -> Regions:
             apply = gr.Button("Use these regions", elem_id="apply-regions")
             clear = gr.Button("Whole picture again", elem_id="clear-regions")
 
-    opened = gr.State(False)
+    unfolded = gr.State(False)
 
     def fresh(file: str | None, looked_at: bool) -> Any:
         if not (file and looked_at):
             return None, ()
         with sentences():
-            pixels = levels(load(file).resized(EDGE).pixels)
+            pixels = levels(opened(file).resized(EDGE).pixels)
             return {"background": pixels, "layers": [], "composite": pixels}, ()
 
     def legend_of(picks: Any) -> str:
         return _legend(list(read_picks(picks)))
 
-    fold.expand(lambda: True, None, opened, **QUIET)
-    fold.collapse(lambda: False, None, opened, **QUIET)
+    fold.expand(lambda: True, None, unfolded, **QUIET)
+    fold.collapse(lambda: False, None, unfolded, **QUIET)
     fold.expand(lambda file: fresh(file, True), photo, [canvas, masks], **QUIET)
-    photo.change(fresh, [photo, opened], [canvas, masks], **QUIET)
+    photo.change(fresh, [photo, unfolded], [canvas, masks], **QUIET)
     gr.on([fold.expand, styles.change], legend_of, styles, legend, **QUIET)
     return Regions(canvas, masks, apply, clear)
 

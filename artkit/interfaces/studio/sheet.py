@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from artkit.contract import WrongCall
-from artkit.image import load
 from artkit.interfaces.studio import work as studio
 from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, line, sentences, waiting
+from artkit.interfaces.studio.pictures import opened
 from artkit.interfaces.studio.styles import read_picks
 from artkit.stylize import gallery
 
@@ -41,7 +41,7 @@ def sheet_panel(desk: Desk, photo: gr.Image, styles: gr.HTML) -> None:
             wanted = _strengths(text)
             if not names or len(names) * len(wanted) > MOST:
                 raise WrongCall(f"choose some styles, with {MOST} pictures on the sheet at most")
-            picture, clock = load(file), Clock()
+            picture, clock = opened(file), Clock()
             begun = desk.begin(request, "sheet", lambda: studio.grid_steps(picture, names, wanted, EDGE))
             yield {stop: gr.Button(visible=True), make: gr.Button(visible=False)}
             for update in begun:

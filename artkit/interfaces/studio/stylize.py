@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +12,9 @@ from typing import Any
 import gradio as gr
 
 from artkit.contract import Source, WrongCall
-from artkit.image import load
 from artkit.interfaces.studio import work as studio
 from artkit.interfaces.studio.desk import QUIET, Desk, bar, hero, line, picture_file, sentences, waiting
-from artkit.interfaces.studio.pictures import SAMPLES, pair
+from artkit.interfaces.studio.pictures import SAMPLES, opened, pair
 from artkit.interfaces.studio.refine import refine_panel
 from artkit.interfaces.studio.regions import Regions, masks_of, regions_panel
 from artkit.interfaces.studio.sheet import sheet_panel
@@ -120,18 +120,27 @@ def stylize_tab(desk: Desk) -> gr.HTML:
         return _bring_back(file, settings, easel.news)
 
     told = {*settings.dials.values(), settings.own, *vars(easel).values()} - {easel.kind, easel.stop}
-    touched: list[Any] = [photo.change, styles.input, painting.upload]
-    touched += [dial.release for dial in dials.values()] + [color.input, size.submit, plan.input]
+    touched: list[Any] = [
+        photo.change,
+        color.input,
+        size.submit,
+        plan.input,
+        *(dial.release for dial in dials.values()),
+    ]
     gr.on(touched, paint, settings.all, told, trigger_mode="multiple", **QUIET)
-    styles.input(lambda: None, None, painting, **QUIET)
-    painting.upload(lambda: [], None, styles, **QUIET)
+    # A style of the gallery or a painting: each takes the other's place, in the browser, before anything is painted.
+    for event, other, value in (
+        (styles.input, painting, None), (painting.upload, styles, []), (painting.clear, styles, first()),
+    ):  # fmt: skip
+        chosen = event(None, None, other, js=f"() => [{json.dumps(value)}]", trigger_mode="multiple", **QUIET)
+        chosen.then(paint, settings.all, told, trigger_mode="multiple", **QUIET)
     presets.input(PRINTS.get, presets, size, **QUIET).then(paint, settings.all, told, **QUIET)
 
     def take_regions(drawn: Any, file: str | None, picks: Any) -> tuple[str, ...]:
         with sentences():
             if not file:
                 raise WrongCall("drop a photo first")
-            return masks_of(drawn, len(read_picks(picks)), load(file), desk.folder)
+            return masks_of(drawn, len(read_picks(picks)), opened(file), desk.folder)
 
     taken = regions.apply.click(take_regions, [regions.canvas, photo, styles], regions.masks, **QUIET)
     taken.success(paint, settings.all, told, **QUIET)
@@ -166,7 +175,7 @@ def stylize_endpoint(desk: Desk) -> None:
             desk.allow(look.options.size)
             if not painting:
                 gallery.get(style)
-            picture, source, trail = load(photo), Source.of("photo", photo), Trail()
+            picture, source, trail = opened(photo), Source.of("photo", photo), Trail()
             run = desk.begin(
                 request, "endpoint", lambda: studio.look_steps(picture, look, trail, preview=look.options.size)
             )
@@ -233,7 +242,7 @@ def _paint(
         }  # fmt: skip
         return
     with sentences():
-        photo, source, look = load(file), Source.of("photo", file), settings.look(data)
+        photo, source, look = opened(file), Source.of("photo", file), settings.look(data)
         if not look.styles:
             yield {easel.news: line("Pick a style")}
             return

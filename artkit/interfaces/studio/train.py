@@ -10,9 +10,8 @@ from typing import Any
 import gradio as gr
 
 from artkit.contract import WrongCall
-from artkit.image import load
 from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
-from artkit.interfaces.studio.pictures import SAMPLES, loss_plot
+from artkit.interfaces.studio.pictures import SAMPLES, loss_plot, opened
 from artkit.interfaces.studio.widgets import read, widgets
 from artkit.stylize import collection
 from artkit.train.options import MineOptions
@@ -68,7 +67,7 @@ def train_tab(desk: Desk) -> gr.State:
         from artkit.interfaces.studio.learning import learn_steps
 
         with sentences():
-            wanted, picture, signal = data[name], load(data[painting]), data[enough]
+            wanted, picture, signal = data[name], opened(data[painting]), data[enough]
             values = {field: data[part] for field, part in options.items()}
             settings = read(MineOptions, values, minutes=data[minutes])
             photos = sorted(SAMPLES.glob("*.jpg"))[:3]

@@ -32,11 +32,12 @@ def video_tab(desk: Desk) -> gr.HTML:
         with gr.Column(scale=7, min_width=320, elem_classes="see"):
             empty = gr.HTML(hero("Drop a clip", "and get it back painted, with its sound"))
             frame = gr.Image(show_label=False, format="jpeg", buttons=[], visible=False, interactive=False, height=480)
-            film = gr.Video(show_label=False, visible=False, interactive=False, elem_id="film", height=480)
+            film = gr.Video(show_label=False, buttons=[], visible=False, interactive=False, elem_id="film", height=480)
             news = gr.HTML(line(""), elem_id="video-news")
             with gr.Row(elem_classes="actions"):
                 start = gr.Button("Paint the clip", variant="primary", elem_id="paint-clip")
                 stop = gr.Button("Stop", variant="stop", visible=False)
+                download = gr.DownloadButton("Download", variant="primary", visible=False, elem_id="video-download")
             with gr.Row(elem_classes="dials"):
                 options = {
                     "strength": widget(LiveOptions, "strength", 1.0, help=False),
@@ -56,11 +57,15 @@ def video_tab(desk: Desk) -> gr.HTML:
             weights = tuple(picks.values()) if len(picks) > 1 else ()
             values = {name: data[part] for name, part in options.items()}
             wanted, source = read(LiveOptions, values, style_weight=weights), Path(data[clip])
+            desk.allow(wanted.size)
             place = desk.folder / secrets.token_hex(8)
             place.mkdir(parents=True)
             target, clock = place / f"{source.stem}_{'+'.join(picks)}.mp4", Clock()
             begun = desk.begin(request, "video", lambda: studio.film_steps(source, list(picks), wanted, target))
-            yield {start: gr.Button(visible=False), stop: gr.Button(visible=True), news: bar("Getting ready", None)}
+            yield {
+                start: gr.Button(visible=False), stop: gr.Button(visible=True), news: bar("Getting ready", None),
+                download: gr.DownloadButton(visible=False),
+            }  # fmt: skip
             for update in begun:
                 if update.pixels is None:
                     yield {news: waiting(update)}
@@ -73,10 +78,12 @@ def video_tab(desk: Desk) -> gr.HTML:
             if begun.stopped or not target.exists():
                 yield {**idle, news: line("Stopped; nothing is kept")}
                 return
-            done = line(f"{target.name} is ready; the arrow on it downloads it", "done")
-            yield {**idle, news: done, frame: gr.Image(visible=False), film: gr.Video(str(target), visible=True)}
+            yield {
+                **idle, news: line(f"{target.name} is ready", "done"), frame: gr.Image(visible=False),
+                film: gr.Video(str(target), visible=True), download: gr.DownloadButton(value=str(target), visible=True),
+            }  # fmt: skip
 
-    told = [empty, frame, film, news, start, stop]
+    told = [empty, frame, film, news, start, stop, download]
     running = start.click(run, {clip, styles, *options.values()}, told, **QUIET)
     running.failure(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [start, stop], **QUIET)
     stop.click(desk.stopper("video"), None, None, queue=False, api_visibility="private")
