@@ -99,7 +99,7 @@ class Picture:
 def load(source: Readable, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """A picture from a file name, its bytes, an open file, a Pillow picture or an array, upright and in sRGB.
 
-    Reads JPEG, PNG, WebP, AVIF, TIFF, GIF (the first frame), BMP, PPM, and HEIC with `pip install "artkit[heic]"`, at
+    Reads JPEG, PNG, WebP, AVIF, TIFF, GIF (the first frame), BMP, PPM, and HEIC with `pip install pillow-heif`, at
     full depth; EXIF orientation and ICC profile are applied. Arrays are (H, W) gray or (H, W, 1 | 2 | 3 | 4), gray or
     RGB with or without alpha, uint8, uint16 or float 0..1. A recipe that is damaged counts as none (`load_recipe`
     tells). PictureError: no such file, not a picture, damaged, over `max_pixels` (seen before decoding).

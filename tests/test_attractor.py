@@ -21,6 +21,7 @@ from artkit.generate.attractor import (
     lyapunov,
     visited,
 )
+from artkit.generate.canvas import Size
 
 STEPS = 12
 
@@ -170,7 +171,7 @@ def test_wrong_parameters(parameters: str) -> None:
 
 def test_orbits_that_run_away() -> None:
     with pytest.raises(WrongCall, match="every orbit runs away"):
-        next(attractor_steps(AttractorOptions(kind="lorenz", parameters="10,28,1e6", points=10_000, size=32)))
+        next(attractor_steps(AttractorOptions(kind="lorenz", parameters="10,28,1e6", points=10_000, size=Size(32, 32))))
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("aizawa", -0.6, 2.0), ("lorenz", 0.5, 47.0)])

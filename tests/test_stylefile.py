@@ -175,7 +175,7 @@ def refused(path: Path, read=read_network) -> str:
         ({"codes": np.full((3, P), np.nan, np.float16)}, {}, ": codes has NaN or infinity"),
         ({"out.weight": np.full((3, 3, 3, 16), np.inf, np.float16)}, {}, ": out.weight has NaN or infinity"),
         ({"codes": np.zeros((3, P), np.int16)}, {}, ": codes is of type int16, not float16"),
-        ({}, {"format": "2"}, ": made by a newer artkit (format 2); update artkit: pip install -U artkit"),
+        ({}, {"format": "2"}, ": made by a newer artkit (format 2); update artkit"),
         ({}, {"format": "one"}, ": not a file of styles"),
         ({}, {"format": None}, ": not a file of styles"),
         ({}, {"plan": None}, ": not a file of styles"),

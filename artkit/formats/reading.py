@@ -143,7 +143,7 @@ def _opened(data: bytes) -> Image.Image:
     if b"<svg" in head:
         raise PictureError("a drawing (SVG), not a photo; export it as PNG first")
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and not register_heic():
-        raise PictureError('a HEIC picture, and these need one more package: pip install "artkit[heic]"')
+        raise PictureError("a HEIC picture, and these need one more package: pip install pillow-heif")
     return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name != "HEIF" or register_heic()])
 
 

@@ -64,7 +64,7 @@ def format_of(path: Path | None, given: str | None) -> str:
     for name, kind in FORMATS.items():
         if suffix in kind.suffixes:
             if name == "heic" and not register_heic():
-                raise PictureError('HEIC needs one more package: pip install "artkit[heic]"')
+                raise PictureError("HEIC needs one more package: pip install pillow-heif")
             return name
     known = ", ".join(kind.suffixes[0] for kind in FORMATS.values())
     if given or path is None:

@@ -20,11 +20,11 @@ from artkit.contract import ArtkitError
 
 # what it is for -> (its package, the line to type)
 OPTIONAL = {
-    "HEIC photos": ("pillow-heif", 'pip install "artkit[heic]"'),
-    "ONNX": ("onnx", 'pip install "artkit[onnx]"'),
-    "ONNX runtime": ("onnxruntime", 'pip install "artkit[onnx]"'),
-    "Core ML": ("coremltools", 'pip install "artkit[coreml]"'),
-    "PyTorch, to compare with": ("torch", 'pip install "artkit[benchmark]"'),
+    "HEIC photos": ("pillow-heif", "pip install pillow-heif"),
+    "ONNX": ("onnx", "pip install onnx"),
+    "ONNX runtime": ("onnxruntime", "pip install onnxruntime"),
+    "Core ML": ("coremltools", "pip install coremltools"),
+    "PyTorch, to compare with": ("torch", "pip install torch"),
 }
 SLOW_GFLOPS = 10.0
 LITTLE_MEMORY = 1_000_000_000

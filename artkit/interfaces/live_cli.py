@@ -54,7 +54,7 @@ CAMERA_EDGE = {True: 1280, False: 640}  # what a camera is asked for, with a GPU
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists")
 @click.option("--no-window", is_flag=True, help="Without a screen: every frame of a file, as fast as it goes")
-@click.option("--virtual-camera", is_flag=True, help='Be a camera for video calls; pip install "artkit[camera]"')
+@click.option("--virtual-camera", is_flag=True, help="Be a camera for video calls; pip install pyvirtualcam")
 @click.option("--frames", "count", type=click.IntRange(min=1), metavar="N", help="Stop after N frames")
 @click.option("--json", "as_json", is_flag=True, help="Print fps, latency_ms, frames and dropped as JSON at the end")
 def live(

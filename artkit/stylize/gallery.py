@@ -163,8 +163,8 @@ def _read_once(path: Path, sha256: str, *stamp: int) -> StyleSet:
     held = base_file(style.base)
     if held is None:
         raise WeightsError(
-            f"{path} was made for a network that is not installed (SHA-256 {style.base[:12]}…); update artkit: "
-            "pip install -U artkit, or ask its maker for a zip with the network"
+            f"{path} was made for a network that is not installed (SHA-256 {style.base[:12]}…); update artkit, "
+            "or ask its maker for a zip with the network"
         )
     base = _read(held, NetworkFile(file=held.name, slot=1, sha256=style.base))
     if base.network.plan is not style.plan:

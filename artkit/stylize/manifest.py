@@ -175,7 +175,7 @@ def locate(folder: Path, file: str) -> Path:
 
 def newer(origin: object, version: object) -> str:
     """The message for a file of a format that this artkit does not know yet."""
-    return f"{origin}: made by a newer artkit (format {version}); update artkit: pip install -U artkit"
+    return f"{origin}: made by a newer artkit (format {version}); update artkit"
 
 
 def _first(error: ValidationError, model: type[BaseModel]) -> str:

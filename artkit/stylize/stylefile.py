@@ -189,9 +189,7 @@ def _open(path: Path, sha256: str) -> tuple[Checkpoint, Plan, str]:
     if int(version) > FORMAT:
         raise WeightsError(newer(path, version))
     if metadata["plan"] not in PLANS:
-        _refuse(
-            path, f"its plan {metadata['plan']!a:.40} is unknown to this artkit; update artkit: pip install -U artkit"
-        )
+        _refuse(path, f"its plan {metadata['plan']!a:.40} is unknown to this artkit; update artkit")
     if not sha256 and checkpoint.data_sha256(path) != metadata.get("sha256"):
         _refuse(path, "damaged, its SHA-256 is not the recorded one; get or make it again")
     return held, PLANS[metadata["plan"]], found

@@ -64,7 +64,7 @@ class VirtualCamera:
         try:
             import pyvirtualcam  # type: ignore[import-not-found]
         except ImportError:
-            raise WrongCall('--virtual-camera takes another package: pip install "artkit[camera]"') from None
+            raise WrongCall("--virtual-camera takes another package: pip install pyvirtualcam") from None
         self._open = pyvirtualcam.Camera
         self._fps = fps
         self._held = contextlib.ExitStack()
