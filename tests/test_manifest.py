@@ -69,7 +69,7 @@ def changed(old: str, new: str) -> str:
     ("text", "message"),
     [
         ("", '"format" is missing; it should be 1'),
-        (changed("format = 1", "format = 2\nnovelty = 1"), "made by a newer artkit (format 2); update artkit: pip"),
+        (changed("format = 1", "format = 2\nnovelty = 1"), "made by a newer artkit (format 2); update artkit"),
         (changed("format = 1", "format = true"), '"format" is True: it should be 1'),
         (changed("format = 1", "format = 0"), '"format" is 0: it should be 1'),
         (changed("format = 1", 'format = "1"'), "\"format\" is '1': it should be 1"),
