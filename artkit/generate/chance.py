@@ -12,10 +12,10 @@ from collections.abc import Container
 from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from artkit.contract import Options
+from artkit.fields import limits
 from artkit.generate.palettes import NAMED
 
 LEFT_ALONE = {"size", "seed", "supersample", "max_memory", "phase", "moments"}
@@ -56,17 +56,7 @@ def _one(name: str, field: FieldInfo, rng: np.random.Generator) -> Any:
 
 def _limits(field: FieldInfo) -> tuple[float, float]:
     """Lowest and highest value, a little inside of limits that are not allowed themselves."""
-    low, high = -math.inf, math.inf
-    for rule in field.metadata:
-        match rule:
-            case Ge(ge):
-                low = float(ge)  # type: ignore[arg-type]
-            case Gt(gt):
-                low = math.nextafter(float(gt), math.inf)  # type: ignore[arg-type]
-            case Le(le):
-                high = float(le)  # type: ignore[arg-type]
-            case Lt(lt):
-                high = math.nextafter(float(lt), -math.inf)  # type: ignore[arg-type]
-            case _:
-                pass
+    low, high, open_low, open_high = limits(field)
+    low = -math.inf if low is None else math.nextafter(low, math.inf) if open_low else float(low)
+    high = math.inf if high is None else math.nextafter(high, -math.inf) if open_high else float(high)
     return low, high

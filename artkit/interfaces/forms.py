@@ -6,16 +6,14 @@ Flags hand the words of the person to the model unchanged, so that `artkit` and 
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from artkit.contract import Options, WrongCall
+from artkit.fields import limits, parses_text, plain_type
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Model = TypeVar("Model", bound=Options)
@@ -75,20 +73,12 @@ def _settings(field: FieldInfo) -> dict[str, Any]:
     elif get_origin(kind) is Literal:
         settings["type"] = click.Choice(get_args(kind))
     elif kind is not bool:
-        settings["metavar"] = "TEXT" if _parses_text(field) else _metavar(kind)
+        settings["metavar"] = "TEXT" if parses_text(field) else _metavar(kind)
     return settings
 
 
 def _metavar(kind: Any) -> str:
-    if get_origin(kind) in (Union, types.UnionType):  # float | None
-        kind = next(part for part in get_args(kind) if part is not type(None))
-    if hasattr(kind, "__metadata__"):  # Annotated[float, Gt(0)]
-        kind = get_args(kind)[0]
-    return {int: "INTEGER", float: "NUMBER"}.get(kind, "TEXT")
-
-
-def _parses_text(field: FieldInfo) -> bool:
-    return any(isinstance(rule, BeforeValidator) for rule in field.metadata)
+    return {int: "INTEGER", float: "NUMBER"}.get(plain_type(kind), "TEXT")
 
 
 def _help(field: FieldInfo) -> str:
@@ -105,20 +95,12 @@ def _default(field: FieldInfo) -> str:
 
 
 def _range(field: FieldInfo) -> str:
-    low = high = ""
-    for rule in field.metadata:
-        match rule:
-            case Ge(ge):
-                low = f"{ge}<="
-            case Gt(gt):
-                low = f"{gt}<"
-            case Le(le):
-                high = f"<={le}"
-            case Lt(lt):
-                high = f"<{lt}"
-            case _:
-                pass
-    return f"{low}x{high}" if low or high else ""
+    low, high, open_low, open_high = limits(field)
+    if low is None and high is None:
+        return ""
+    above = "" if low is None else f"{low}<" if open_low else f"{low}<="
+    below = "" if high is None else f"<{high}" if open_high else f"<={high}"
+    return f"{above}x{below}"
 
 
 def _split(words: Iterable[str]) -> list[str]:

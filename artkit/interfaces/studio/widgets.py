@@ -5,17 +5,15 @@ The web page's counterpart of forms.py, in a module of its own: Gradio takes sec
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import gradio as gr
-from annotated_types import Ge, Gt, Le, Lt
 from gradio.components import Component
-from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from artkit.contract import Options
+from artkit.fields import limits, parses_text, plain_type
 from artkit.interfaces.forms import checked
 
 Model = TypeVar("Model", bound=Options)
@@ -40,17 +38,20 @@ def widget(model: type[Options], name: str, value: Any, *, help: bool = True) ->
     """
     field = model.model_fields[name]
     about: dict[str, Any] = {"label": label(name), "info": field.description if help else None, "interactive": True}
-    kind, rules = _plain(field)
+    kind = plain_type(field.annotation)
     if kind is bool:
         return gr.Checkbox(value=bool(value), **about)
     if get_origin(kind) is Literal:
         return gr.Dropdown([(str(choice), choice) for choice in get_args(kind)], value=value, **about)
-    if kind in (int, float) and not any(isinstance(rule, BeforeValidator) for rule in rules):
-        low, high = _limits(rules, 1 if kind is int else 0)
+    if kind in (int, float) and not parses_text(field):
+        low, high, open_low, open_high = limits(field)
+        if kind is int:  # past limits that are not allowed themselves
+            low, high = low + 1 if open_low else low, high - 1 if open_high else high
         if low is not None and high is not None and high - low <= WIDEST:
             step = 1 if kind is int else _round((high - low) / STEPS)
             shown = low if value is None else value
-            return gr.Slider(_inside(low, rules, step), high, value=shown, step=step, **about)
+            first = low + step if open_low and kind is float else low
+            return gr.Slider(first, high, value=shown, step=step, **about)
         return gr.Number(value=value, minimum=low, maximum=high, precision=0 if kind is int else None, **about)
     return gr.Textbox(value=as_text(value), **about)
 
@@ -79,50 +80,10 @@ def read(model: type[Model], values: Mapping[str, Any], **more: Any) -> Model:
 
 def _typed(field: FieldInfo, value: Any) -> Any:
     """What a widget gives, as the field takes it: "1, 0.5" -> ["1", "0.5"] for a tuple, 3.0 -> 3 for an integer."""
-    kind, _ = _plain(field)
-    if isinstance(value, str) and get_origin(kind) is tuple and not _parses_text(field):
+    kind = plain_type(field.annotation)
+    if isinstance(value, str) and get_origin(kind) is tuple and not parses_text(field):
         return [part for part in value.replace(",", " ").split() if part]
     return int(value) if kind is int and isinstance(value, float) and value.is_integer() else value
-
-
-def _parses_text(field: FieldInfo) -> bool:
-    return any(isinstance(rule, BeforeValidator) for rule in field.metadata)
-
-
-def _plain(field: FieldInfo) -> tuple[Any, list[Any]]:
-    """The type without `| None` and Annotated, and all rules about it."""
-    kind, rules = field.annotation, list(field.metadata)
-    if get_origin(kind) in (Union, types.UnionType):
-        kind = next((part for part in get_args(kind) if part is not type(None)), kind)
-    if hasattr(kind, "__metadata__"):
-        rules += kind.__metadata__  # type: ignore[union-attr]
-        kind = get_args(kind)[0]
-    return kind, rules
-
-
-def _limits(rules: Iterable[Any], unit: float) -> tuple[float | None, float | None]:
-    """Lowest and highest, None where there is no limit; past an exclusive one by `unit` (whole numbers)."""
-    low: Any = None
-    high: Any = None
-    for rule in rules:
-        match rule:
-            case Ge(ge):
-                low = ge
-            case Gt(gt):
-                low = gt + unit  # type: ignore[operator]
-            case Le(le):
-                high = le
-            case Lt(lt):
-                high = lt - unit  # type: ignore[operator]
-            case _:
-                pass
-    return low, high
-
-
-def _inside(low: float, rules: Iterable[Any], step: float) -> float:
-    """The lowest position of a slider: one step above a limit that is not allowed itself."""
-    exclusive = any(isinstance(rule, Gt) for rule in rules) and not float(step).is_integer()
-    return low + step if exclusive else low
 
 
 def _round(step: float) -> float:
