@@ -11,6 +11,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from artkit import catalog
 from artkit.contract import Step, WrongCall
 from artkit.generate.chance import drawn
 from artkit.generate.flow import FlowOptions
@@ -19,7 +20,7 @@ from artkit.generate.noise import NoiseOptions
 from artkit.generate.reaction import ReactionOptions
 from artkit.image import Picture, load, load_recipe, save
 from artkit.interfaces.cli import main
-from artkit.interfaces.drawing.making import _growing
+from artkit.interfaces.drawing.making import _growing, last_of
 from artkit.interfaces.drawing.orders import seeds_of
 from artkit.video.media import read_frames
 
@@ -277,6 +278,29 @@ def test_where_the_frames_of_a_range_are() -> None:
     assert [options.octaves for options in octaves.options(NoiseOptions, {}, 7)] == [1, 2, 2, 2, 3, 4, 4]
     with pytest.raises(WrongCall, match="kind is no number"):
         plan(NoiseOptions, {}, {"kind": (1, 2)}, loops=False)
+
+
+@pytest.mark.parametrize("name", ["fractal", "lsystem", "phyllotaxis", "lines"])
+def test_a_whole_turn_leaves_out_where_it_began(name: str) -> None:
+    """By what options say of themselves: an angle is where it was after 360 degrees, a phase after 1."""
+    piece = catalog.get(name)
+    whole = plan(piece.options, {}, {"angle": (-180, 180)}, piece.loops)
+    assert [whole.at(i, 4)["angle"] for i in range(4)] == [-180, -90, 0, 90]
+    if piece.loops:
+        assert [whole.at(i, 4)["phase"] for i in range(4)] == [0, 0.25, 0.5, 0.75]
+    half = plan(piece.options, {}, {"angle": (0, 180)}, piece.loops)
+    assert [half.at(i, 4)["angle"] for i in range(4)] == [0, 60, 120, 180]
+
+
+def test_a_movie_of_a_whole_turn() -> None:
+    model = catalog.get("fractal").options
+    motion = plan(model, {"phase": 0}, {"angle": (0, 360)}, loops=True)
+    values = {"size": 32, "supersample": 1, "center": "-0.5,0", "zoom": 0, "coloring": "smooth"}
+    frames = [np.array(last_of(catalog.get("fractal").run(each)).image) for each in motion.options(model, values, 4)]
+    for i in range(1, 4):
+        turned = np.rot90(frames[0], -i, (1, 2))
+        assert np.median(np.abs(frames[i] - turned)) < 0.01
+        assert np.abs(frames[i] - frames[0]).mean() > 0.02  # no frame is another
 
 
 @pytest.mark.parametrize("model", [NoiseOptions, FlowOptions, ReactionOptions])

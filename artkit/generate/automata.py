@@ -38,7 +38,11 @@ class AutomataOptions(NeuralOptions):
     updates: int = Field(default=240, ge=1, le=100_000, description="How often the cells change")
     rate: float = Field(default=RATE, ge=0, le=1, description="Share of the cells that change each time")
     turn: float = Field(
-        default=0.0, ge=-360, le=360, description="Degrees that all cells see their neighbors turned by"
+        default=0.0,
+        ge=-360,
+        le=360,
+        description="Degrees that all cells see their neighbors turned by",
+        json_schema_extra={"period": 360},
     )
     field: Literal["even", "ring", "whirl", "waves"] = Field(
         default="even", description="How the turn differs over the canvas: around the middle, in a spiral, in waves"

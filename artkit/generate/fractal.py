@@ -49,7 +49,9 @@ class FractalOptions(CanvasOptions):
     zoom: float | None = Field(
         default=None, ge=-1, le=60, description="Magnification as a power of ten: 0 the whole set, 13 is 10^13"
     )
-    angle: float = Field(default=0.0, ge=-360, le=360, description="Turned by, degrees")
+    angle: float = Field(
+        default=0.0, ge=-360, le=360, description="Turned by, degrees", json_schema_extra={"period": 360}
+    )
     constant: str = Field(default="", description="c of a Julia set, such as -0.8,0.156; else the seed finds it")
     limit: int = Field(default=0, ge=0, le=1_000_000, description="Iterations at most (0: as many as it needs)")
     coloring: Literal["relief", "smooth", "distance", "trap"] = Field(

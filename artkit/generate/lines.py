@@ -46,7 +46,13 @@ class LinesOptions(LineOptions):
         default=5.0, ge=1, le=200, description="Between lines where it is dark, thousandths of the shorter edge"
     )
     levels: int = Field(default=5, ge=1, le=40, description="Tones that hatching and contours tell apart")
-    angle: float = Field(default=0.0, ge=-180, le=180, description="By which hatching and waves are turned, degrees")
+    angle: float = Field(
+        default=0.0,
+        ge=-180,
+        le=180,
+        description="By which hatching and waves are turned, degrees",
+        json_schema_extra={"period": 360},
+    )
     contrast: float = Field(default=1.0, ge=0.2, le=4, description="Above 1 more paper is left between the darks")
     detail: float = Field(default=2.0, ge=0, le=100, description="Smaller things are left out, thousandths of the edge")
 

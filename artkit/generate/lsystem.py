@@ -89,7 +89,13 @@ class LsystemOptions(LineOptions):
     preset: PresetName = Field(default="plant", description="Which system")
     axiom: str = Field(default="", max_length=2000, description="A word of your own to begin with, such as F--F--F")
     rules: str = Field(default="", max_length=5000, description='Rules of your own, such as "X=F[+X]-X;F=FF"')
-    angle: float | None = Field(default=None, ge=-360, le=360, description="Degrees of a turn (default: the preset's)")
+    angle: float | None = Field(
+        default=None,
+        ge=-360,
+        le=360,
+        description="Degrees of a turn (default: the preset's)",
+        json_schema_extra={"period": 360},
+    )
     iterations: int | None = Field(default=None, ge=0, le=20, description="How often it is rewritten (likewise)")
     rounding: float = Field(default=0.4, ge=0, le=0.5, description="Corners of curves: 0 sharp, 0.5 all round")
     wildness: float = Field(default=0.2, ge=0, le=1, description="How far branches differ from the rule")

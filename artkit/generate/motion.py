@@ -1,7 +1,8 @@
 """Time: options that run through ranges, and where in them each frame of a movie is.
 
 `--feed 0.03..0.06` goes from one end to the other, evenly; `0.03..0.06..0.03` and back again, and so comes around. A
-piece that loops goes once through its phase besides.
+piece that loops goes once through its phase besides. An option may say of itself that it comes around, such as an angle
+of degrees: `json_schema_extra={"period": 360}`; from 0 to 360 is a loop then.
 """
 
 from __future__ import annotations
@@ -48,13 +49,20 @@ def split_ranges(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, t
 def plan(model: type[Options], fixed: Mapping[str, Any], stops: Mapping[str, tuple[float, ...]], loops: bool) -> Motion:
     """How the options move: through their ranges and, for a piece that loops, once through its phase.
 
-    It comes around when every range ends where it began, as a phase does after a whole turn.
+    It comes around when every one ends where it began, or whole periods further on; the end is no frame then.
     """
     for name in stops:
         as_field(model, name, 0.0)
-    closed = all(way[0] == way[-1] or (loops and name == "phase" and _turns(way)) for name, way in stops.items())
     turning = loops and not {"phase"} & {*stops, *fixed}
-    return Motion({**stops, **({"phase": (0.0, 1.0)} if turning else {})}, cyclic=closed and (turning or bool(stops)))
+    ways = {**stops, **({"phase": (0.0, 1.0)} if turning else {})}
+    return Motion(ways, cyclic=bool(ways) and all(_closed(way, period_of(model, name)) for name, way in ways.items()))
+
+
+def period_of(model: type[Options], name: str) -> float | None:
+    """After how much an option is where it was: as it says of itself; a phase goes from 0 to 1 (see the catalog)."""
+    extra = model.model_fields[name].json_schema_extra
+    period = extra.get("period") if isinstance(extra, dict) else None
+    return float(period) if isinstance(period, int | float) else 1.0 if name == "phase" else None
 
 
 def _between(stops: tuple[float, ...], part: float) -> float:
@@ -64,9 +72,9 @@ def _between(stops: tuple[float, ...], part: float) -> float:
     return stops[first] * (1 - rest) + stops[first + 1] * rest
 
 
-def _turns(way: tuple[float, ...]) -> bool:
-    """Whether a phase has gone around once or more when it comes to the end."""
-    return (way[-1] - way[0]).is_integer()
+def _closed(way: tuple[float, ...], period: float | None) -> bool:
+    """Whether the end is the beginning again."""
+    return way[0] == way[-1] or (period is not None and ((way[-1] - way[0]) / period).is_integer())
 
 
 def as_field(model: type[Options], name: str, value: float) -> float | int:

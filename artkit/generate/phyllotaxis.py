@@ -35,7 +35,7 @@ class PhyllotaxisOptions(LineOptions):
         ge=0,
         le=360,
         description="Between one floret and the next, degrees",
-        json_schema_extra={"surprise": [GOLDEN, GOLDEN, 99.502, 151.136, 77.955, 137.3, 222.49]},
+        json_schema_extra={"surprise": [GOLDEN, GOLDEN, 99.502, 151.136, 77.955, 137.3, 222.49], "period": 360},
     )
     growth: float = Field(default=0.6, ge=0.3, le=2, description="Exponent of the radius: 0.5 is equally dense")
     mark: Literal["petal", "seed", "ring"] = Field(default="petal", description="What a floret looks like")
