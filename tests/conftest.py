@@ -1,6 +1,7 @@
 """What all tests share: exact float32, a cache of their own, one tolerance table, the data beside the checkout."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import artkit.device  # noqa: F401  (fast BLAS first, before anything imports ml
 import numpy as np
 import pytest
 from hypothesis import settings
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # what a shell starts in the background; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run: a test fails where it was changed, not by chance. `--hypothesis-profile default` looks
 # for new ones.

@@ -634,7 +634,10 @@ def test_ctrl_c_ends_it_and_the_film_is_kept(clip: Path, tmp_path: Path) -> None
             time.sleep(0.05)
         time.sleep(1)
         live.send_signal(signal.SIGINT)
-        out, _ = live.communicate(timeout=30)
+        try:
+            out, _ = live.communicate(timeout=30)
+        finally:
+            live.kill()
     assert live.returncode == 130
     told = json.loads(out.splitlines()[-1])
     with read_frames("out.mp4") as made:
