@@ -20,9 +20,9 @@ from artkit.generate.noise import NoiseOptions
 from artkit.generate.reaction import ReactionOptions
 from artkit.image import Picture, load, load_recipe, save
 from artkit.interfaces.cli import main
-from artkit.interfaces.drawing.making import _growing, last_of
+from artkit.interfaces.drawing.movies import _growing, last_of
 from artkit.interfaces.drawing.orders import seeds_of
-from artkit.video.media import read_frames
+from artkit.video.media import read_frames, read_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +106,55 @@ def test_options_as_ranges(here: Path) -> None:
         np.testing.assert_allclose(frames[frame], load("still.png").pixels * 255, atol=1)
 
 
+@pytest.mark.parametrize("name", ["m.mp4", "m.mov", "m.mkv", "m.gif", "m.webp", "m.apng"])
+def test_a_movie_knows_how_it_was_made(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--size", 32, "--seed", 5, "--scale", "1..3..1", "--frames", 4, "--fps", 8, "-o", name]
+    assert run("generate", "noise", *words, "-q") == 0
+    recipe = read_recipe(name)
+    assert recipe is not None
+    assert {"piece": "noise", "seed": 5, "size": [32, 32], "scale": 1.0}.items() <= recipe.options.items()
+    assert recipe.options["movie"] == {"frames": 4, "fps": 8, "ranges": {"scale": [1, 3, 1], "phase": [0, 1]}}
+    assert run("info", name) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{name}  32×32, 4 frames, 8 a second")
+    assert "4 frames, 8 a second, scale 1..3..1, phase 0..1" in said
+    assert run("info", name, "--json") == 0
+    assert {"frames": 4, "fps": 8}.items() <= json.loads(capsys.readouterr().out).items()
+    assert run("again", name, "-q") == 0
+    with read_frames(name) as before, read_frames(name.replace(".", "_again.")) as now:  # Matroska has random numbers
+        np.testing.assert_array_equal(np.stack(list(before)), np.stack(list(now)))
+
+
+def test_growth_again() -> None:
+    words = ["--size", 32, "--detail", 32, "--steps", 80, "--start", "center", "--frames", 3, "-o", "g.apng", "-q"]
+    assert run("generate", "reaction", *words) == 0
+    assert run("again", "g.apng", "-q") == 0
+    assert Path("g_again.apng").read_bytes() == Path("g.apng").read_bytes()
+
+
+@pytest.mark.parametrize("words", [["--frames", 2, "-o", "m.mp4"], ["--frames", 2, "-o", "m.gif"], ["--sheet"]])
+def test_a_recipe_may_be_left_out(words: list[object], capsys: pytest.CaptureFixture[str]) -> None:
+    words = words if "-o" in words else [*words, "--seeds", "0,1", "-o", "s.png"]
+    assert run("generate", "noise", "--size", 32, *words, "-q", "--no-metadata") == 0
+    assert read_recipe(str(words[-1])) is None
+    assert run("again", words[-1]) == 1
+    assert "has no recipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["s.png", "s.jpg"])
+def test_a_sheet_again(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--seeds", "3..5", "--size", 40, "--sheet", "--random", "--octaves", 2, "-q", "-o", name]
+    assert run("generate", "noise", *words) == 0
+    assert run("info", name) == 0
+    assert "3 pictures, seeds 3 to 5" in capsys.readouterr().out
+    recipe = load_recipe(name)
+    assert recipe is not None
+    assert [each["seed"] for each in recipe.options["sheet"]] == [3, 4, 5]
+    assert "octaves" not in recipe.options["sheet"][0]  # which they have in common
+    assert run("again", name, "-q") == 0
+    assert Path(name.replace(".", "_again.")).read_bytes() == Path(name).read_bytes()
+
+
 def test_a_movie_of_growth() -> None:
     words = ["--size", 48, "--detail", 48, "--steps", 160, "--start", "center", "--frames", 6, "-o", "g.mp4", "-q"]
     assert run("generate", "reaction", *words) == 0
@@ -121,7 +170,7 @@ def test_growth_fills_its_frames_whatever_the_steps() -> None:
     class Order:
         piece, source = Slow(), None
 
-    done = [step.done for step in _growing(NoiseOptions(), {}, Order(), 10)]  # type: ignore[arg-type]
+    done = [step.done for step in _growing(NoiseOptions(), Order(), 10)]  # type: ignore[arg-type]
     assert done == [1, 5, 5, 5, 5, 10, 10, 10, 10, 10]
 
 

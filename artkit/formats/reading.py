@@ -62,20 +62,26 @@ def find_recipe(data: bytes) -> str:
     """The recipe's JSON in a picture file's metadata, or ""; the pixels are not decoded."""
     with _reading():
         if data[:4] in deep.TIFF:
-            return _as_recipe(next(deep.tiff_pages(data)).get(deep.DESCRIPTION))
+            return as_recipe(next(deep.tiff_pages(data)).get(deep.DESCRIPTION))
         return recipe_in(_opened(data))
+
+
+def count_frames(data: bytes) -> int:
+    """How many pictures there are in a picture file, one after the other; PictureError."""
+    with _reading():
+        return getattr(_opened(data), "n_frames", 1)
 
 
 def recipe_in(image: Image.Image) -> str:
     """The recipe's JSON in the metadata of a Pillow picture, or "" (`writing` puts it there)."""
     if image.format == "PNG":  # asking it for EXIF may decode it
-        return _as_recipe(image.info.get("artkit"))
+        return as_recipe(image.info.get("artkit"))
     exif = _exif(image)
     user_comment = exif.get(Base.UserComment, b"")
     if isinstance(user_comment, bytes):
         user_comment = user_comment[8:]  # the first eight name the character set
     places = (user_comment, exif.get(Base.ImageDescription), image.info.get("comment"))
-    return next(filter(None, map(_as_recipe, places)), "")
+    return next(filter(None, map(as_recipe, places)), "")
 
 
 def _exif(image: Image.Image) -> dict[int, Any]:
@@ -87,7 +93,7 @@ def _exif(image: Image.Image) -> dict[int, Any]:
         return {}
 
 
-def _as_recipe(text: Any) -> str:
+def as_recipe(text: Any) -> str:
     """The text if it is meant as a recipe: other programs leave their remarks in the same places."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
@@ -184,7 +190,7 @@ def _deep_png(data: bytes, image: Image.Image) -> Decoded:
 
 def _deep_tiff(data: bytes, number: int, page: Any) -> Decoded:
     color, alpha = deep.read_tiff(data, number, page)
-    return _finished(to_srgb(color, page.get(deep.ICC_PROFILE)), alpha, 1, _as_recipe(page.get(deep.DESCRIPTION)))
+    return _finished(to_srgb(color, page.get(deep.ICC_PROFILE)), alpha, 1, as_recipe(page.get(deep.DESCRIPTION)))
 
 
 def _finished(pixels: np.ndarray, alpha: np.ndarray | None, turn: int, recipe: str) -> Decoded:

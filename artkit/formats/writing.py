@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -52,7 +53,7 @@ def encode(pixels: np.ndarray, alpha: np.ndarray | None, name: str, bits: int, q
     top, dtype = (255, np.uint8) if bits == 8 else (65535, np.uint16)
     levels = (np.clip(channels, 0, 1) * np.float32(top) + np.float32(0.5)).astype(dtype)
     try:
-        return kind.encode(levels, quality, json.dumps(json.loads(recipe)) if recipe else "")
+        return kind.encode(levels, quality, in_ascii(recipe))
     except (OSError, ValueError, MemoryError) as error:  # what encoders raise when they give up
         reason = str(error).split("\n")[0] or type(error).__name__
         raise PictureError(f"cannot be made into {name} ({reason}); try .png") from error
@@ -82,10 +83,26 @@ def check_limits(name: str, longest: int, bits: int) -> None:
         raise PictureError(f"{name} has no 16 bits; use .png or .tif, or leave it at 8")
 
 
+def metadata(kind: str, recipe: str) -> dict[str, Any]:
+    """What Pillow's `save` is given so that the recipe is in the file; kind: the format, as Pillow calls it."""
+    if not recipe:
+        return {}
+    if kind == "PNG":
+        info = PngInfo()
+        info.add_itxt("artkit", recipe)
+        return {"pnginfo": info}
+    return {"comment": recipe.encode("ascii")} if kind == "GIF" else {"exif": _exif(recipe)}
+
+
+def in_ascii(recipe: str) -> str:
+    """The same JSON without other characters; "" stays."""
+    return json.dumps(json.loads(recipe)) if recipe else ""
+
+
 def _through_pillow(**options: object) -> Callable[[np.ndarray, int, str], bytes]:
     def encode(levels: np.ndarray, quality: int, recipe: str) -> bytes:
         stream = io.BytesIO()
-        extra: dict[str, object] = {"exif": _exif(recipe)} if recipe else {}
+        extra = metadata(str(options["format"]), recipe)
         if options["format"] == "WEBP" and quality == 100:
             extra["lossless"] = True
         image = Image.fromarray(levels)
@@ -107,10 +124,8 @@ def _exif(recipe: str) -> bytes:
 def _png(levels: np.ndarray, quality: int, recipe: str) -> bytes:
     if levels.dtype == np.uint16:
         return _deep_png(levels, recipe)
-    text, stream = PngInfo(), io.BytesIO()
-    if recipe:
-        text.add_itxt("artkit", recipe)
-    Image.fromarray(levels).save(stream, "PNG", pnginfo=text, icc_profile=srgb_profile())
+    stream = io.BytesIO()
+    Image.fromarray(levels).save(stream, "PNG", icc_profile=srgb_profile(), **metadata("PNG", recipe))
     return stream.getvalue()
 
 
@@ -187,12 +202,12 @@ def _gif(levels: np.ndarray, quality: int, recipe: str) -> bytes:
     image = Image.fromarray(levels[..., :3])
     palette = image.quantize(255, Image.Quantize.MEDIANCUT)
     indexed = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-    options = {}
+    options = metadata("GIF", recipe)
     if levels.shape[2] == 4:
         indexed.paste(255, mask=Image.fromarray(np.where(levels[..., 3] < 128, 255, 0).astype(np.uint8)))
         options["transparency"] = 255
     stream = io.BytesIO()
-    indexed.save(stream, "GIF", comment=recipe.encode("ascii"), **options)
+    indexed.save(stream, "GIF", **options)
     return stream.getvalue()
 
 

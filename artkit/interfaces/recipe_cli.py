@@ -1,4 +1,4 @@
-"""`artkit info` shows how a picture was made; `artkit again` makes it again."""
+"""`artkit info` shows how a picture or movie was made; `artkit again` makes it again."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ from artkit.stylize.options import OptimizeOptions, RestyleOptions
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object")
 def info(file: Path, as_json: bool) -> None:
-    """Show the size of the picture FILE and the recipe in it: options, seed, and what it was made from."""
+    """Show the size of the picture or movie FILE and the recipe in it: options, seed, and what it was made from."""
     from artkit.formats.drawings import is_drawing
-    from artkit.image import load, load_recipe
+    from artkit.video.media import moves, read_recipe
 
-    recipe = load_recipe(file)
-    if is_drawing(file):
-        _show_drawing(file, recipe, as_json)
-        return
-    picture = load(file)
-    facts: dict[str, Any] = {
-        "file": str(file),
-        "format": file.suffix.lower().lstrip("."),
-        "width": picture.width,
-        "height": picture.height,
-        "transparent": picture.alpha is not None,
-        "bytes": file.stat().st_size,
-        "recipe": json.loads(recipe.to_json()) if recipe else None,
-    }
+    recipe = read_recipe(file)
+    size, facts = (_drawing if is_drawing(file) else _movie if moves(file) else _picture)(file)
     if as_json:
-        click.echo(json.dumps(facts))
+        head = {"file": str(file), "format": file.suffix.lower().lstrip("."), **facts, "bytes": file.stat().st_size}
+        click.echo(json.dumps({**head, "recipe": json.loads(recipe.to_json()) if recipe else None}))
         return
-    click.echo(f"{file}  {picture.width}×{picture.height}  {facts['bytes'] / 1000:.0f} kB")
+    click.echo(f"{file}  {size}  {file.stat().st_size / 1000:.0f} kB")
     click.echo("\n".join(_told(recipe)) if recipe else "no recipe: this file does not say how it was made")
 
 
-def _show_drawing(file: Path, recipe: Recipe | None, as_json: bool) -> None:
-    """The same about an SVG, whose size is that of its paper."""
+def _picture(file: Path) -> tuple[str, dict[str, Any]]:
+    from artkit.image import load
+
+    picture = load(file)
+    facts = {"width": picture.width, "height": picture.height, "transparent": picture.alpha is not None}
+    return f"{picture.width}×{picture.height}", facts
+
+
+def _movie(file: Path) -> tuple[str, dict[str, Any]]:
+    from artkit.video.media import read_frames
+
+    with read_frames(file) as clip:
+        facts = {"width": clip.width, "height": clip.height, "frames": clip.count, "fps": round(clip.fps, 3)}
+        many = f"{clip.count} frames, " if clip.count else ""
+        return f"{clip.width}×{clip.height}, {many}{clip.fps:g} a second", facts
+
+
+def _drawing(file: Path) -> tuple[str, dict[str, Any]]:
+    """The size of an SVG is that of its paper."""
     from artkit.formats.drawings import read_head
 
     head = read_head(file)
-    if as_json:
-        said = json.loads(recipe.to_json()) if recipe else None
-        facts = {"file": str(file), "format": "svg", "width": head.width, "height": head.height}
-        click.echo(json.dumps({**facts, "bytes": file.stat().st_size, "recipe": said}))
-        return
-    click.echo(f"{file}  {head.width} × {head.height}  {file.stat().st_size / 1000:.0f} kB")
-    click.echo("\n".join(_told(recipe)) if recipe else "no recipe: this file does not say how it was made")
+    return f"{head.width} × {head.height}", {"width": head.width, "height": head.height}
 
 
 def _told(recipe: Recipe) -> Iterable[str]:
@@ -68,7 +68,7 @@ def _told(recipe: Recipe) -> Iterable[str]:
     usual = _defaults(recipe) | SaveOptions.checked({}).model_dump(mode="json")
     chosen = {name: value for name, value in recipe.options.items() if usual.get(name, ...) != value}
     for name, value in chosen.items():
-        yield f"  {name + ':':16} {_short(value)}"
+        yield f"  {name + ':':16} {_TOLD.get(name, _short)(value)}"
     yield from _used(recipe)
     rest = [f"{name} {_short(value)}" for name, value in recipe.options.items() if name not in chosen and value]
     yield f"  {'as usual:':16} {', '.join(rest)}"
@@ -110,6 +110,21 @@ def _short(value: Any) -> str:
     return str(value) if isinstance(value, str | int | float) else json.dumps(value)
 
 
+def _of_movie(movie: Mapping[str, Any]) -> str:
+    """12 frames, 10 a second, phase 0..1."""
+    ways = [f"{name} {'..'.join(f'{stop:.12g}' for stop in way)}" for name, way in movie["ranges"].items()]
+    return ", ".join([f"{movie['frames']} frames", f"{movie['fps']:g} a second", *ways])
+
+
+def _of_sheet(pictures: Sequence[Mapping[str, Any]]) -> str:
+    """100 pictures, seeds 0 to 99."""
+    seeds = [each["seed"] for each in pictures if "seed" in each]
+    return f"{len(pictures)} pictures" + (f", seeds {min(seeds)} to {max(seeds)}" if seeds else "")
+
+
+_TOLD = {"movie": _of_movie, "sheet": _of_sheet}
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -135,14 +150,14 @@ def _short(value: Any) -> str:
 def again(
     file: Path, output: str | None, overwrite: bool, resume: bool, quiet: bool, as_json: bool, **moved: tuple[str, ...]
 ) -> None:
-    """Make the picture FILE again from the recipe in it: the same pixels on the same machine.
+    """Make the picture or movie FILE again from the recipe in it: the same pixels on the same machine.
 
     The photo and the styles are looked for where they were, from the current folder and from FILE's, and must be the
     very same files.
     """
-    from artkit.image import load_recipe
+    from artkit.video.media import read_recipe
 
-    recipe = load_recipe(file)
+    recipe = read_recipe(file)
     if recipe is None:
         raise PictureError(f'"{file}" has no recipe; only pictures that artkit wrote, with metadata, can be made again')
     if recipe.technique not in ("stylize", "restyle", "generate"):

@@ -15,6 +15,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from artkit.contract import PictureError
 from artkit.formats import paths
+from artkit.formats.writing import metadata
 
 MAX_BYTES = 4 * 1024**3  # of frames: Pillow wants them all at once
 _FRAMES_FOR_PALETTE, _EDGE_FOR_PALETTE = 64, 128
@@ -90,10 +91,10 @@ class Animation:
 
 
 class Album:
-    """Frames gathered for the animation that will be at `path`, written to `part` at the end."""
+    """Frames gathered for the animation that will be at `path`, written to `part` at the end. recipe: JSON, or ""."""
 
-    def __init__(self, path: Path, part: Path, kind: Kind, fps: float) -> None:
-        self._path, self._part, self._kind, self._fps = path, part, kind, fps
+    def __init__(self, path: Path, part: Path, kind: Kind, fps: float, recipe: str) -> None:
+        self._path, self._part, self._kind, self._fps, self._recipe = path, part, kind, fps, recipe
         self._frames: list[np.ndarray] = []
 
     def write(self, frame: np.ndarray) -> None:
@@ -110,6 +111,7 @@ class Album:
         durations = [(end - begin) * 1000 // units for begin, end in itertools.pairwise(ends)]
         pictures = [Image.fromarray(frame) for frame in self._frames]
         options: dict[str, Any] = {"loop": 0, "duration": durations, "save_all": True}
+        options |= metadata(self._kind.name, self._recipe)
         if self._kind.name == "GIF":
             palette = _palette(pictures)
             pictures = [picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for picture in pictures]

@@ -44,6 +44,13 @@ def open_container(source: str | Path) -> InputContainer:
         raise PictureError(f"{name} is not a video, or damaged or cut off ({reason}); copy it again") from error
 
 
+def comment_of(path: Path) -> str:
+    """The comment in a video's metadata, "" if there is none. PictureError as in `open_container`."""
+    with open_container(path) as container:
+        said = {name.lower(): text for name, text in container.metadata.items()}  # Matroska's is in capitals
+    return said.get("comment", "")
+
+
 def _check(path: Path) -> None:
     """What FFmpeg would put less plainly."""
     if path.is_dir():

@@ -34,17 +34,23 @@ def exact_rate(fps: float) -> Fraction:
 
 
 class MovieSink:
-    """Writes `part`, which will be `path`. PictureError: the sound does not go into it. OSError: a full disk."""
+    """Writes `part`, which will be `path`. PictureError: the sound does not go into it. OSError: a full disk.
 
-    def __init__(self, path: Path, part: Path, fps: float, sound_from: Path | None) -> None:
+    recipe: JSON for the comment that the file has, or "".
+    """
+
+    def __init__(self, path: Path, part: Path, fps: float, sound_from: Path | None, recipe: str) -> None:
         import av
 
         self._rate, self._count = exact_rate(fps), 0
         self._stream: VideoStream | None = None
         self._sound: _Sound | None = None
         kind = CONTAINERS[path.suffix.lower()]
+        options = {} if kind == "matroska" else {"movflags": "+faststart"}
         with _plain_errors():
-            self._container = av.open(str(part), "w", format=kind, options={"movflags": "+faststart"})
+            self._container = av.open(str(part), "w", format=kind, options=options)
+        if recipe:
+            self._container.metadata["comment"] = recipe
         if sound_from is not None:
             try:
                 self._sound = _Sound(sound_from, self._container, path)

@@ -17,10 +17,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from artkit.contract import PictureError, WrongCall
+from artkit.contract import PictureError, Recipe, WrongCall
 from artkit.formats import paths
+from artkit.formats.reading import as_recipe, count_frames
+from artkit.formats.writing import in_ascii
+from artkit.image import load_recipe
 from artkit.video.animations import KINDS, Album, Animation
-from artkit.video.decoding import Movie, is_address
+from artkit.video.decoding import Movie, comment_of, is_address
 from artkit.video.encoding import CONTAINERS, MovieSink
 
 SUFFIXES = (*CONTAINERS, *KINDS)
@@ -69,20 +72,42 @@ def read_frames(source: str | Path) -> Clip:
     return Clip(float(opened.rate), opened.width, opened.height, opened.count, opened.frames(), opened.close)
 
 
+def moves(path: Path) -> bool:
+    """Whether a file is a video, or an animation of several pictures. PictureError: no such file, or damaged."""
+    suffix = path.suffix.lower()
+    return suffix in CONTAINERS or (suffix in KINDS and count_frames(paths.read(path)) > 1)
+
+
+def read_recipe(path: str | Path) -> Recipe | None:
+    """How a video, an animation or a picture was made, None if it does not say; PictureError as in `load_recipe`."""
+    if Path(path).suffix.lower() not in CONTAINERS:
+        return load_recipe(path)
+    text = as_recipe(comment_of(Path(path).expanduser()))
+    return Recipe.from_json(text) if text else None
+
+
 class Writer:
     """Frames to a video or an animation, by the suffix: .mp4 .m4v .mov .mkv (H.264), .gif .webp .png .apng.
 
     fps: frames a second. sound_from: a file whose sound is copied as it is, as long as there are frames for it;
-    animations hold no sound and go without. The file is there when the `with` block has ended; after an error in the
-    block there is none. PictureError: no frames, the file exists (unless `overwrite`), no permission, no space, an
-    unknown suffix, sound that the file cannot hold. WrongCall: frames of different sizes, a rate that cannot be.
+    animations hold no sound and go without. recipe: how it is made, for the file's metadata. The file is there when
+    the `with` block has ended; after an error in the block there is none. PictureError: no frames, the file exists
+    (unless `overwrite`), no permission, no space, an unknown suffix, sound that the file cannot hold. WrongCall: frames
+    of different sizes, a rate that cannot be.
     """
 
     def __init__(
-        self, path: str | Path, fps: float, *, sound_from: str | Path | None = None, overwrite: bool = False
+        self,
+        path: str | Path,
+        fps: float,
+        *,
+        sound_from: str | Path | None = None,
+        recipe: Recipe | None = None,
+        overwrite: bool = False,
     ) -> None:
         self._path, self._fps, self._overwrite = Path(path), fps, overwrite
         self._sound_from = None if sound_from is None else Path(sound_from)
+        self._recipe = in_ascii(recipe.to_json()) if recipe else ""
         self._size: tuple[int, int] | None = None
         self._sink: Album | MovieSink | None = None
         check_film(self._path, fps, overwrite)
@@ -91,9 +116,9 @@ class Writer:
         self._part = paths.part_of(self._path)
         try:
             if kind := KINDS.get(self._path.suffix.lower()):
-                self._sink = Album(self._path, self._part, kind, self._fps)
+                self._sink = Album(self._path, self._part, kind, self._fps, self._recipe)
             else:
-                self._sink = MovieSink(self._path, self._part, self._fps, self._sound_from)
+                self._sink = MovieSink(self._path, self._part, self._fps, self._sound_from, self._recipe)
         except BaseException as error:
             self._part.unlink(missing_ok=True)
             if isinstance(error, OSError):

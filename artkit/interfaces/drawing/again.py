@@ -1,4 +1,4 @@
-"""A generated picture made again from its recipe: `artkit again` for what `artkit generate` wrote."""
+"""A generated picture, movie or sheet made again from its recipe: `artkit again` for what `artkit generate` wrote."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from artkit.generate.sketch import load_sketch
 from artkit.image import load
 from artkit.interfaces.drawing.follow_up import parsed
 from artkit.interfaces.drawing.making import Plan, check, make_picture
+from artkit.interfaces.drawing.movies import Film, make_movie
+from artkit.interfaces.drawing.sheets import make_sheet, variants_of
 from artkit.interfaces.outputs import STDOUT, SaveOptions
 from artkit.interfaces.progress import progress
 
@@ -28,7 +30,7 @@ def generate_again(
     name = str(values.pop("piece", ""))
     sketches = [source for source in sources if source.role == "sketch"]
     piece = load_sketch(Path(sketches[0].path)).piece if sketches else catalog.get(name)
-    then = values.pop("then", [])
+    then, movie, sheet = values.pop("then", []), values.pop("movie", None), values.pop("sheet", None)
     saving = {name: values.pop(name) for name in SaveOptions.model_fields if name in values}
     model = piece.options
     paper = {name: values.pop(name) for name in PaperOptions.model_fields if name in values.keys() - model.model_fields}
@@ -48,11 +50,17 @@ def generate_again(
         PaperOptions.checked(paper) if piece.lines else None,
         overwrite,
     )
-    check(target, plan, options, None)
+    check(target, plan, options, movie["fps"] if movie else None)
     with progress(quiet) as shown:
         if recipe.artkit != __version__:
             shown.say(f"made by artkit {recipe.artkit}, this is {__version__}: the pixels may differ")
-        made = make_picture(options, target, plan, shown)
+        if movie:
+            fixed = {name: value for name, value in values.items() if name not in movie["ranges"]}
+            made = make_movie(Film.of(movie, model, fixed), fixed, target, plan, shown)
+        elif sheet:
+            made = make_sheet(variants_of(sheet, model, values), target, plan, shown)
+        else:
+            made = make_picture(options, target, plan, shown)
         shown.say(made.line())
     if as_json:
         click.echo(json.dumps(made.as_json()))

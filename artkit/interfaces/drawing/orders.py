@@ -21,7 +21,9 @@ from artkit.generate.motion import plan as motion_of
 from artkit.generate.plotter import PaperOptions
 from artkit.image import load
 from artkit.interfaces.drawing.follow_up import parsed
-from artkit.interfaces.drawing.making import Made, Plan, check, is_movie, make_movie, make_picture, make_sheet
+from artkit.interfaces.drawing.making import Made, Plan, check, is_movie, make_picture
+from artkit.interfaces.drawing.movies import Film, make_movie
+from artkit.interfaces.drawing.sheets import CELL, make_sheet
 from artkit.interfaces.forms import checked, given
 from artkit.interfaces.generate_cli import DEFAULT
 from artkit.interfaces.inputs import sources_of
@@ -29,7 +31,6 @@ from artkit.interfaces.outputs import STDOUT, SaveOptions, filled, make_folder
 from artkit.interfaces.progress import progress
 
 FRAMES, FPS = 120, 30.0
-CELL = 256  # pixels of a picture on a contact sheet
 
 
 def generate_piece(piece: Piece, params: Mapping[str, Any], origin: Sequence[Source] = ()) -> None:
@@ -43,11 +44,9 @@ def generate_piece(piece: Piece, params: Mapping[str, Any], origin: Sequence[Sou
     filming = bool(frames or stops) or (output is not None and is_movie(output))
     if filming and params["sheet"]:
         raise WrongCall("--sheet is a still picture; leave out --frames and ranges, or --sheet")
-    if filming and frames is None:
-        frames = FRAMES
     if params["fps"] and not filming:
         raise WrongCall("--fps is for movies; give --frames too, or an output such as out.mp4")
-    motion = motion_of(model, values, stops, piece.loops)
+    film = Film(motion_of(model, values, stops, piece.loops), frames or FRAMES, fps) if filming else None
     chosen = [_chosen(piece, values, stops, seed, params["chance"]) for seed in seeds or [None]]
     begin = {name: as_field(model, name, way[0]) for name, way in stops.items()}
     variants = [_checked(piece, {**each, **begin}) for each in chosen]
@@ -72,12 +71,11 @@ def generate_piece(piece: Piece, params: Mapping[str, Any], origin: Sequence[Sou
                 click.echo(json.dumps(made.as_json()))
 
         if params["sheet"]:
-            captions = [f"{piece.name} {options.seed}" for options in variants]
-            tell(make_sheet(variants, captions, targets[0], plan, shown, CELL))
+            tell(make_sheet(variants, targets[0], plan, shown))
             return
         for target, options, fixed in zip(targets, variants, chosen, strict=True):
-            if filming:
-                tell(make_movie(motion, fixed, target, plan, shown, frames, fps))
+            if film:
+                tell(make_movie(film, fixed, target, plan, shown))
             else:
                 tell(make_picture(options, target, plan, shown))
 
