@@ -188,6 +188,38 @@ def test_errors_are_sentences(visit, tmp_path):
     assert "/" not in said
 
 
+def test_files_of_another_kind_are_refused_before_they_are_sent(visit, tmp_path):
+    (tmp_path / "notes.txt").write_text("no video at all")
+    page = visit()
+    page.get_by_role("tab", name="Video", exact=True).click()
+    page.set_input_files("#clip input[type=file]", tmp_path / "notes.txt")
+    said = page.locator(".toast-message-text").first.inner_text()
+    assert said == '"notes.txt" is not a video; MP4, MOV, MKV and WebM work'
+
+
+def test_nothing_moves_any_more_after_an_error(visit, tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"no video at all")
+    page = visit()
+    page.get_by_role("tab", name="Video", exact=True).click()
+    page.set_input_files("#clip input[type=file]", tmp_path / "film.mp4")
+    page.click("#paint-clip")
+    page.locator(".toast-message-text", has_text="is not a video").wait_for()
+    page.wait_for_selector("#video-news .bar", state="detached")
+    assert page.locator("#paint-clip").is_visible()
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE])
+def test_what_draws_a_piece_stays_in_sight(visit, size):
+    page = visit(size)
+    assert page.locator("#samples .gallery-item").first.is_visible()
+    page.get_by_role("tab", name="Create", exact=True).click()
+    page.locator("label", has_text="Seed of every random draw").wait_for()
+    page.evaluate("scrollTo(0, 900)")
+    page.wait_for_function("scrollY > 500")
+    top, height = page.locator("#draw").bounding_box()["y"], size[1]
+    assert 0 < top < height - 30
+
+
 def test_by_keyboard_alone(visit):
     page = visit()
     small(page)

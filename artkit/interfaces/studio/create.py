@@ -15,7 +15,7 @@ from artkit.contract import Options, Source
 from artkit.interfaces.outputs import SaveOptions
 from artkit.interfaces.server.strangers import refuse_files
 from artkit.interfaces.studio import work as studio
-from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, recover, sentences, waiting
 from artkit.interfaces.studio.pictures import SHOWN, opened, small
 from artkit.interfaces.studio.widgets import label, read, widget
 from artkit.interfaces.studio.work import FORMATS, Finished
@@ -23,11 +23,12 @@ from artkit.interfaces.studio.work import FORMATS, Finished
 FIRST = ("size", "seed", "palette")  # what every piece has, on top
 LAST = ("supersample", "max_memory")  # and what few will touch
 SVG = "SVG"
+LOOK_UP = "(...given) => { if (innerWidth < 800) scrollTo({top: 0}); return given; }"  # on a phone: to the picture
 
 
 def create_tab(desk: Desk) -> None:
     """Everything in the tab."""
-    with gr.Row(elem_classes="studio"):
+    with gr.Row(elem_classes="studio drawing"):
         with gr.Column(scale=4, min_width=320, elem_classes="choose"):
             pieces = [(f"{label(piece.name)}: {piece.line}", piece.name) for piece in catalog.PIECES.values()]
             choice = gr.Dropdown(pieces, value=pieces[0][1], label="Piece", elem_id="piece")
@@ -44,13 +45,18 @@ def create_tab(desk: Desk) -> None:
             )  # fmt: skip
             news = gr.HTML(line(""), elem_id="create-news")
             with gr.Row(elem_classes="actions"):
-                stop = gr.Button("Stop", variant="stop", visible=False)
+                again = gr.Button("Another seed", elem_id="another", min_width=110)
+                go = gr.Button("Draw", variant="primary", elem_id="draw", min_width=110)
+                stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop-drawing", min_width=110)
                 kind = gr.Dropdown([*FORMATS], value="PNG", show_label=False, container=False, label="File format")
                 download = gr.DownloadButton(
                     "Download", variant="primary", interactive=False, elem_id="create-download"
                 )
     finished = gr.State(None, time_to_live=3600, delete_callback=lambda kept: kept and kept.forget())
     drawn = gr.State(None)  # (piece, options, source) of what is finished, for SVG
+
+    def buttons(*, drawing: bool) -> dict[Any, Any]:
+        return {go: gr.Button(visible=not drawing), stop: gr.Button(visible=drawing)}
 
     def draw(name: str, values: dict[str, Any], file: str | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
         from artkit.interfaces.drawing.making import Plan
@@ -62,7 +68,7 @@ def create_tab(desk: Desk) -> None:
             desk.allow(max(options.size))
             origin = (Source.of("source", file),) if piece.source and file else ()
             picture, clock, last = opened(origin[0].path) if origin else None, Clock(), None
-            yield {stop: gr.Button(visible=True), news: bar("Getting ready", None)}
+            yield {**buttons(drawing=True), news: bar("Getting ready", None)}
             begun = desk.begin(request, "create", lambda: piece.run(options, picture))
             for update in begun:
                 if update.pixels is None:
@@ -77,7 +83,7 @@ def create_tab(desk: Desk) -> None:
             if begun.replaced:
                 return
             if last is None or last.image is None:
-                yield {news: line("Stopped"), stop: gr.Button(visible=False)}
+                yield {news: line("Stopped"), **buttons(drawing=False)}
                 return
             whole = last.done >= last.total
             plan = Plan(piece, SaveOptions.checked({}), origin=tuple(map(studio.bare, origin)))
@@ -86,7 +92,7 @@ def create_tab(desk: Desk) -> None:
             height, width = last.image.shape[:2]
             kinds = [*FORMATS, SVG] if piece.lines and whole else [*FORMATS]
             yield {
-                finished: kept, drawn: (name, options, file if origin else None), stop: gr.Button(visible=False),
+                finished: kept, drawn: (name, options, file if origin else None), **buttons(drawing=False),
                 kind: gr.Dropdown(kinds, value="PNG"),
                 news: line(f"{label(name)}, seed {options.seed} · {width} × {height}", "done"),
             }  # fmt: skip
@@ -98,7 +104,7 @@ def create_tab(desk: Desk) -> None:
             path = _svg(desk, kept, *what) if wanted == SVG else kept.write(wanted, desk.folder)
             return gr.DownloadButton(value=str(path), interactive=True)
 
-    told = [canvas, empty, news, stop, finished, drawn, kind]
+    told = [canvas, empty, news, go, stop, finished, drawn, kind]
 
     with settings:
 
@@ -107,9 +113,6 @@ def create_tab(desk: Desk) -> None:
             model = _model(desk, name)
             names = [field for field in model.model_fields if field not in FIRST + LAST]
             made = {field: _widget(model, field) for field in FIRST}
-            with gr.Row():
-                again = gr.Button("Another seed", elem_id="another")
-                go = gr.Button("Draw", variant="primary", elem_id="draw")
             with gr.Accordion("How it is drawn", open=True):
                 made |= {field: _widget(model, field) for field in names}
             with gr.Accordion("Quality and memory", open=False):
@@ -119,10 +122,9 @@ def create_tab(desk: Desk) -> None:
                 yield from draw(name, {field: data[part] for field, part in made.items()}, data[source], request)
 
             inputs = {source, *made.values()}
-            go.click(start, inputs, told, trigger_mode="multiple", **QUIET)
-            again.click(lambda: random.randrange(10_000), None, made["seed"], **QUIET).then(
-                start, inputs, told, trigger_mode="multiple", **QUIET
-            )
+            seeded = again.click(lambda: random.randrange(10_000), None, made["seed"], **QUIET)
+            for event in (go.click, seeded.then):
+                recover(event(start, inputs, told, js=LOOK_UP, trigger_mode="multiple", **QUIET), news, go, stop)
 
     choice.input(lambda name: gr.Image(None, visible=catalog.get(name).source), choice, source, **QUIET)
     stop.click(desk.stopper("create"), None, None, queue=False, api_visibility="private")

@@ -145,6 +145,16 @@ def sentences() -> Iterator[None]:
         raise gr.Error(said, duration=12) from error
 
 
+def recover(event: Any, news: gr.HTML, start: gr.Button | None = None, stop: gr.Button | None = None) -> None:
+    """After an error in `event`: nothing moves any more, and what begins the job is there in place of what ends it."""
+    buttons = [(button, shown) for button, shown in ((start, True), (stop, False)) if button is not None]
+
+    def settle() -> list[Any]:
+        return [line(""), *(gr.Button(visible=shown) for _, shown in buttons)]
+
+    event.failure(settle, None, [news, *(button for button, _ in buttons)], **QUIET)
+
+
 def sentence(error: Exception) -> str:
     """What went wrong, beginning with a capital, without the folder that Gradio keeps uploads in."""
     said = re.sub(re.escape(get_upload_folder()) + r"/(\w+/)?", "", " ".join(str(error).split()))

@@ -18,6 +18,7 @@ from gradio import themes
 from artkit.interfaces.engine import Engine
 from artkit.interfaces.studio.create import create_tab
 from artkit.interfaces.studio.desk import QUIET, Desk
+from artkit.interfaces.studio.files import files_checked
 from artkit.interfaces.studio.gallery import cards as gallery_cards
 from artkit.interfaces.studio.gallery import gallery_tab, own_names
 from artkit.interfaces.studio.styles import tiles
@@ -54,6 +55,7 @@ def page(engine: Engine, folder: Path, largest: int = 16_384) -> gr.Blocks:
                 learned = train_tab(desk)
             with gr.Tab("Gallery", id="gallery"):
                 cards, own, changed = gallery_tab()
+        files_checked()
         _keep_up(blocks, pickers, cards, own, [learned.change, changed.change])
         blocks.unload(desk.leave)
     return blocks

@@ -6,22 +6,21 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from artkit.contract import Source, WrongCall
 from artkit.interfaces.studio import work as studio
-from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, line, picture_file, sentences, waiting
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, line, picture_file, recover, sentences, waiting
+from artkit.interfaces.studio.easel import Easel
 from artkit.interfaces.studio.pictures import loss_plot, opened, pair
+from artkit.interfaces.studio.settings import Settings
 from artkit.interfaces.studio.widgets import read, widgets
 from artkit.interfaces.studio.work import Look, Trail
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions
-
-if TYPE_CHECKING:
-    from artkit.interfaces.studio.stylize import Easel, Settings
 
 PLAIN = ("iterations", "content_weight", "style_scale")
 MORE = ("style_loss", "content_loss", "tv_weight", "optimizer", "tolerance", "seed")
@@ -42,8 +41,7 @@ class Refining:
 
         inputs = settings.all | {easel.finished, self.painting, *self.options.values()}
         told = [easel.result, easel.news, easel.finished, easel.refine, easel.stop, easel.plot, easel.download]
-        running = easel.refine.click(run, inputs, told, **QUIET)
-        running.failure(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [easel.refine, easel.stop])
+        recover(easel.refine.click(run, inputs, told, **QUIET), easel.news, easel.refine, easel.stop)
         easel.stop.click(desk.stopper("refine"), None, None, queue=False, api_visibility="private")
 
     def _run(

@@ -10,7 +10,7 @@ import gradio as gr
 
 from artkit.contract import WrongCall
 from artkit.interfaces.studio import work as studio
-from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, line, sentences, waiting
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, line, recover, sentences, waiting
 from artkit.interfaces.studio.pictures import opened
 from artkit.interfaces.studio.styles import read_picks
 from artkit.stylize import gallery
@@ -52,8 +52,7 @@ def sheet_panel(desk: Desk, photo: gr.Image, styles: gr.HTML) -> None:
                 yield {news: bar(said, update.done / update.total), sheet: gr.Image(update.pixels, visible=True)}
             yield {news: line("Stopped" if begun.stopped else ""), **_idle(stop, make)}
 
-    made = make.click(run, [photo, chosen, strengths], [news, sheet, stop, make], **QUIET)
-    made.failure(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [stop, make], **QUIET)
+    recover(make.click(run, [photo, chosen, strengths], [news, sheet, stop, make], **QUIET), news, make, stop)
     stop.click(desk.stopper("sheet"), None, None, queue=False, api_visibility="private")
     fold.expand(lambda value: gr.Dropdown(_titles(), value=_some(value)), styles, chosen, **QUIET)
 

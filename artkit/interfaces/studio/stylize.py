@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,78 +13,21 @@ import gradio as gr
 
 from artkit.contract import Source, WrongCall
 from artkit.interfaces.studio import work as studio
-from artkit.interfaces.studio.desk import QUIET, Desk, bar, hero, line, picture_file, sentences, waiting
+from artkit.interfaces.studio.desk import QUIET, Desk, bar, line, picture_file, recover, sentences, waiting
+from artkit.interfaces.studio.easel import Easel, easel_panel
+from artkit.interfaces.studio.endpoint import stylize_endpoint
 from artkit.interfaces.studio.pictures import SAMPLES, opened, pair
 from artkit.interfaces.studio.refine import refine_panel
-from artkit.interfaces.studio.regions import Regions, masks_of, regions_panel
+from artkit.interfaces.studio.regions import masks_of, regions_panel
+from artkit.interfaces.studio.settings import DIALS, Settings, own_values
 from artkit.interfaces.studio.sheet import sheet_panel
 from artkit.interfaces.studio.styles import first, picker, read_picks
-from artkit.interfaces.studio.widgets import read, widget
-from artkit.interfaces.studio.work import FORMATS, Finished, Look, Trail
-from artkit.stylize import gallery
-from artkit.stylize.feedforward import as_used
-from artkit.stylize.manifest import Manifest
+from artkit.interfaces.studio.widgets import widget
+from artkit.interfaces.studio.work import Finished, Trail
 from artkit.stylize.options import RestyleOptions
-from artkit.stylize.predicting import TEXTURE
 
 QUICK = 1280  # longest edge up to which painting takes its turn between the steps of others' jobs, pixels
-DIALS = ("strength", "stroke", "texture")  # what every style has a value of its own for
 PRINTS = {"Screen": 1024, "Large": 2048, "A4 print": 3508, "A3 print": 4961}  # prints: 300 dots an inch
-
-
-@dataclass
-class Settings:
-    """The widgets that say what the photo is to look like. own: what the style itself has the dials at."""
-
-    photo: gr.Image
-    styles: gr.HTML
-    painting: gr.Image
-    dials: dict[str, Any]
-    others: dict[str, Any]
-    regions: Regions
-    own: gr.State
-
-    @property
-    def all(self) -> set[Any]:
-        """Every one of them, as inputs of an event."""
-        parts = (self.photo, self.styles, self.painting, self.regions.masks, self.own)
-        return {*parts, *self.dials.values(), *self.others.values()}
-
-    def look(self, data: dict[Any, Any]) -> Look:
-        """What they ask for; a dial that stands where the style itself has it is left to the style."""
-        values = {name: data[part] for name, part in self.others.items()}
-        values |= {name: data[dial] for name, dial in self.dials.items() if data[dial] != data[self.own].get(name)}
-        if data[self.painting]:
-            return Look((data[self.painting],), read(RestyleOptions, values | {"plan": "auto"}, fast=True))
-        picks = read_picks(data[self.styles])
-        weights = tuple(picks.values()) if len(picks) > 1 else ()
-        masks = data[self.regions.masks]
-        return Look(
-            tuple(picks),
-            read(RestyleOptions, values, style_weight=weights),
-            masks if len(masks) == len(picks) else (),  # a style more or less: the regions are of others
-        )
-
-    def follow(self, data: dict[Any, Any], look: Look) -> dict[Any, Any]:
-        """Dials that nobody has touched move to where the style itself has them."""
-        usual, before = own_values("" if look.options.fast else look.styles[0], look.options.size), data[self.own]
-        untouched = [name for name in DIALS if data[self.dials[name]] == before.get(name)]
-        return {self.own: usual, **{self.dials[name]: usual[name] for name in untouched}}
-
-
-@dataclass
-class Easel:
-    """Where the result is shown and taken away."""
-
-    empty: gr.HTML
-    result: gr.ImageSlider
-    news: gr.HTML
-    plot: gr.HTML
-    refine: gr.Button
-    stop: gr.Button
-    kind: gr.Dropdown
-    download: gr.DownloadButton
-    finished: gr.State
 
 
 def stylize_tab(desk: Desk) -> gr.HTML:
@@ -93,7 +36,7 @@ def stylize_tab(desk: Desk) -> gr.HTML:
         with gr.Column(scale=4, min_width=320, elem_classes="choose"):
             photo, styles, painting = _choose()
         with gr.Column(scale=7, min_width=320, elem_classes="see"):
-            easel = _easel()
+            easel = easel_panel()
             start = own_values(first()[0][0] if first() else "", RestyleOptions().size)
             with gr.Row(elem_classes="dials"):
                 dials = {name: widget(RestyleOptions, name, start[name], help=False) for name in DIALS}
@@ -116,25 +59,23 @@ def stylize_tab(desk: Desk) -> gr.HTML:
     def paint(data: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         yield from _paint(desk, settings, easel, data, request)
 
-    def bring_back(file: str | None) -> dict[Any, Any]:
-        return _bring_back(file, settings, easel.news)
+    def paint_again(data: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        yield from paint(data, request) if data[photo] else [{}]
 
     told = {*settings.dials.values(), settings.own, *vars(easel).values()} - {easel.kind, easel.stop}
-    touched: list[Any] = [
-        photo.change,
-        color.input,
-        size.submit,
-        plan.input,
-        *(dial.release for dial in dials.values()),
-    ]
-    gr.on(touched, paint, settings.all, told, trigger_mode="multiple", **QUIET)
+
+    def paints(event: Callable[..., Any], work: Callable[..., Any] = paint) -> None:
+        recover(event(work, settings.all, told, trigger_mode="multiple", **QUIET), easel.news)
+
+    dialed = [dial.release for dial in dials.values()]
+    paints(partial(gr.on, [photo.change, color.input, size.submit, plan.input, *dialed]))
     # A style of the gallery or a painting: each takes the other's place, in the browser, before anything is painted.
     for event, other, value in (
         (styles.input, painting, None), (painting.upload, styles, []), (painting.clear, styles, first()),
     ):  # fmt: skip
-        chosen = event(None, None, other, js=f"() => [{json.dumps(value)}]", trigger_mode="multiple", **QUIET)
-        chosen.then(paint, settings.all, told, trigger_mode="multiple", **QUIET)
-    presets.input(PRINTS.get, presets, size, **QUIET).then(paint, settings.all, told, **QUIET)
+        paints(event(None, None, other, js=f"() => [{json.dumps(value)}]", trigger_mode="multiple", **QUIET).then)
+    paints(presets.input(PRINTS.get, presets, size, **QUIET).then)
+    size.change(lambda edge: next((name for name in PRINTS if PRINTS[name] == edge), None), size, presets, **QUIET)
 
     def take_regions(drawn: Any, file: str | None, picks: Any) -> tuple[str, ...]:
         with sentences():
@@ -142,11 +83,16 @@ def stylize_tab(desk: Desk) -> gr.HTML:
                 raise WrongCall("drop a photo first")
             return masks_of(drawn, len(read_picks(picks)), opened(file), desk.folder)
 
-    taken = regions.apply.click(take_regions, [regions.canvas, photo, styles], regions.masks, **QUIET)
-    taken.success(paint, settings.all, told, **QUIET)
-    regions.clear.click(lambda: (), None, regions.masks, **QUIET).then(paint, settings.all, told, **QUIET)
-    back = [styles, painting, settings.own, easel.news, *others.values(), *dials.values()]
-    recall.upload(bring_back, recall, back, **QUIET).success(paint, settings.all, told, **QUIET)
+    paints(regions.apply.click(take_regions, [regions.canvas, photo, styles], regions.masks, **QUIET).success)
+    paints(regions.clear.click(lambda: (), None, regions.masks, **QUIET).then)
+
+    def bring_back(file: str) -> dict[Any, Any]:
+        with sentences():
+            said = f"The settings of {Path(file).name} are back; drop its photo to see it again"
+            return {**settings.restore(file), recall: None, easel.news: line(said, "done")}
+
+    back = [styles, painting, settings.own, recall, easel.news, *others.values(), *dials.values()]
+    paints(recall.upload(bring_back, recall, back, **QUIET).success, paint_again)
 
     def file_of(kept: Finished | None, wanted: str) -> Any:
         if kept is None:
@@ -159,33 +105,6 @@ def stylize_tab(desk: Desk) -> gr.HTML:
     refining.wire(desk, settings, easel)
     stylize_endpoint(desk)
     return styles
-
-
-def stylize_endpoint(desk: Desk) -> None:
-    """`/stylize` for gradio_client: photo, style (a name, or "" with a painting), painting, options -> a PNG."""
-    photo, painting, made = gr.File(visible=False), gr.File(visible=False), gr.File(visible=False)
-    style, options, button = gr.Textbox(visible=False), gr.JSON(visible=False), gr.Button(visible=False)
-
-    def stylize(
-        photo: str, style: str, painting: str | None, options: dict[str, Any] | None, request: gr.Request
-    ) -> str:
-        with sentences():
-            given = dict(options or {})
-            look = Look((painting,) if painting else (style,), read(RestyleOptions, given, fast=bool(painting)))
-            desk.allow(look.options.size)
-            if not painting:
-                gallery.get(style)
-            picture, source, trail = opened(photo), Source.of("photo", photo), Trail()
-            run = desk.begin(
-                request, "endpoint", lambda: studio.look_steps(picture, look, trail, preview=look.options.size)
-            )
-            *_, last = (update.image for update in run)
-            assert last is not None, "a job ends with a picture"
-            recipe = studio.recipe_of("restyle", look.options.model_dump(mode="json"), source, trail.sources)
-            kept = studio.keep(desk.folder, last, picture, f"{Path(photo).stem}_{look.label}", recipe)
-            return str(kept.write("PNG", desk.folder))
-
-    button.click(stylize, [photo, style, painting, options], made, api_name="stylize", concurrency_limit=None)
 
 
 def _choose() -> tuple[gr.Image, gr.HTML, gr.Image]:
@@ -203,29 +122,6 @@ def _choose() -> tuple[gr.Image, gr.HTML, gr.Image]:
             placeholder="Drop a picture",
         )  # fmt: skip
     return photo, styles, painting
-
-
-def _easel() -> Easel:
-    """The result and the buttons below it."""
-    empty = gr.HTML(hero("Drop a photo", "and see it as a painting,<br>on your own machine"), elem_id="empty")
-    result = gr.ImageSlider(
-        label="Before and after", show_label=False, format="jpeg", type="filepath", buttons=["fullscreen"],
-        max_height=640, interactive=False, visible=False, elem_id="result",
-    )  # fmt: skip
-    news = gr.HTML(line(""), elem_id="news")
-    plot = gr.HTML(visible=False, elem_id="losses")
-    with gr.Row(elem_classes="actions"):
-        refine = gr.Button("Refine", elem_id="refine", interactive=False, min_width=110)
-        stop = gr.Button("Stop", elem_id="stop", variant="stop", visible=False, min_width=110)
-        kind = gr.Dropdown(
-            list(FORMATS), value="PNG", label="File format", show_label=False, container=False, min_width=120,
-            elem_id="format",
-        )  # fmt: skip
-        download = gr.DownloadButton(
-            "Download", variant="primary", elem_id="download", interactive=False, min_width=140
-        )
-    finished = gr.State(None, time_to_live=3600, delete_callback=lambda kept: kept and kept.forget())
-    return Easel(empty, result, news, plot, refine, stop, kind, download, finished)
 
 
 def _paint(
@@ -252,6 +148,7 @@ def _paint(
             easel.news: bar(f"Painting {look.title}", None),
             easel.plot: gr.HTML("", visible=False),
             easel.download: gr.DownloadButton(interactive=False),  # what it had is another picture
+            easel.refine: gr.Button(interactive=False),
             **settings.follow(data, look),
         }
         run = desk.begin(request, "paint", lambda: studio.look_steps(photo, look, trail), quick=size <= QUICK)
@@ -275,29 +172,3 @@ def _paint(
                     desk.folder, update.image, photo, f"{Path(file).stem}_{look.label}", recipe
                 ),
             }  # fmt: skip
-
-
-def _bring_back(file: str | None, settings: Settings, news: gr.HTML) -> dict[Any, Any]:
-    """The settings of a finished picture, on the widgets."""
-    if not file:
-        return {news: line("")}
-    with sentences():
-        names, options = studio.settings_of(file)
-        weights = options.style_weight or (1.0,) * len(names)
-        usual = own_values(names[0], options.size)
-        given = {name: getattr(options, name) for name in DIALS if getattr(options, name) is not None}
-        return {
-            settings.styles: [[name, weight / max(weights)] for name, weight in zip(names, weights, strict=True)],
-            settings.painting: None,
-            settings.own: usual,
-            **{settings.dials[name]: value for name, value in (usual | given).items()},
-            **{part: getattr(options, name) for name, part in settings.others.items()},
-            news: line(f"The settings of {Path(file).name} are back; drop its photo to see it again", "done"),
-        }
-
-
-def own_values(name: str, size: int) -> dict[str, float]:
-    """What a style of the gallery (no name: any picture) has the dials at, in a picture of this size."""
-    manifest = gallery.get(name).manifest if name else Manifest(title="any picture", texture=TEXTURE)
-    used = as_used(manifest, RestyleOptions(size=size))
-    return {"strength": used.strength, "stroke": round(used.stroke, 2), "texture": used.texture}

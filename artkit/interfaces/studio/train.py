@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from artkit.contract import WrongCall
-from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, sentences, waiting
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, recover, sentences, waiting
 from artkit.interfaces.studio.pictures import SAMPLES, loss_plot, opened
 from artkit.interfaces.studio.widgets import read, widgets
 from artkit.stylize import collection
@@ -94,7 +94,8 @@ def train_tab(desk: Desk) -> gr.State:
     told = [start, stop, news, empty, shown, plot, learned, name]
     inputs = {painting, name, minutes, enough, *options.values()}
     painting.upload(suggest, [painting, name], name, **QUIET)
-    running = start.click(prepare, [painting, name], enough, **QUIET).success(run, inputs, told, **QUIET)
-    running.failure(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [start, stop], **QUIET)
+    recover(
+        start.click(prepare, [painting, name], enough, **QUIET).success(run, inputs, told, **QUIET), news, start, stop
+    )
     stop.click(lambda signal: signal and signal.set(), enough, None, queue=False, api_visibility="private")
     return learned

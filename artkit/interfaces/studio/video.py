@@ -11,7 +11,7 @@ import gradio as gr
 
 from artkit.contract import WrongCall
 from artkit.interfaces.studio import work as studio
-from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, sentences, waiting
+from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, recover, sentences, waiting
 from artkit.interfaces.studio.pictures import SHOWN, small
 from artkit.interfaces.studio.styles import picker, read_picks
 from artkit.interfaces.studio.widgets import read, widget
@@ -84,7 +84,6 @@ def video_tab(desk: Desk) -> gr.HTML:
             }  # fmt: skip
 
     told = [empty, frame, film, news, start, stop, download]
-    running = start.click(run, {clip, styles, *options.values()}, told, **QUIET)
-    running.failure(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [start, stop], **QUIET)
+    recover(start.click(run, {clip, styles, *options.values()}, told, **QUIET), news, start, stop)
     stop.click(desk.stopper("video"), None, None, queue=False, api_visibility="private")
     return styles

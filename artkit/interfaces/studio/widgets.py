@@ -47,7 +47,7 @@ def widget(model: type[Options], name: str, value: Any, *, help: bool = True) ->
         low, high, open_low, open_high = limits(field)
         if kind is int:  # past limits that are not allowed themselves
             low, high = low + 1 if open_low else low, high - 1 if open_high else high
-        if low is not None and high is not None and high - low <= WIDEST:
+        if low is not None and high is not None and high - low <= WIDEST and not _too_fine(value, (high - low) / STEPS):
             step = 1 if kind is int else _round((high - low) / STEPS)
             shown = low if value is None else value
             first = low + step if open_low and kind is float else low
@@ -84,6 +84,11 @@ def _typed(field: FieldInfo, value: Any) -> Any:
     if isinstance(value, str) and get_origin(kind) is tuple and not parses_text(field):
         return [part for part in value.replace(",", " ").split() if part]
     return int(value) if kind is int and isinstance(value, float) and value.is_integer() else value
+
+
+def _too_fine(value: Any, step: float) -> bool:
+    """Whether a slider with such steps could not come near the value: 0.025 between 0 and 1000."""
+    return isinstance(value, float) and 0 < abs(value) < step / 2
 
 
 def _round(step: float) -> float:
