@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 
 if TYPE_CHECKING:
-    from artkit.image import Picture
+    from artkit.image import Picture, Readable
 
 
 @dataclass(frozen=True)
@@ -94,20 +94,43 @@ class Job:
             yield from restyle_with(photo, self._material, self.options)
 
 
-def open_job(choice: Choice, masks: Sequence[str]) -> Job:
-    """UnknownStyle, PictureError, WeightsError: what cannot be opened."""
+def open_job(choice: Choice, masks: Sequence[str], max_pixels: int | None = None) -> Job:
+    """max_pixels: of each, fewer than usual. UnknownStyle, PictureError, WeightsError: what cannot be opened."""
     from artkit.interfaces.inputs import sources_of
+
+    files = [style for style in choice.styles if not gallery.is_named(style)]
+
+    def sources() -> tuple[Source, ...]:
+        return (*sources_of("style", files), *sources_of("mask", masks))
+
+    return job_of(choice.styles, masks, choice.options, sources, max_pixels)
+
+
+def job_of(
+    styles: Sequence[Readable],
+    masks: Sequence[Readable],
+    options: OptimizeOptions | RestyleOptions,
+    sources: Callable[[], Sequence[Source]],
+    max_pixels: int | None = None,
+) -> Job:
+    """The job of names of the gallery or pictures, and masks.
+
+    sources: of the pictures and the masks, in order, once all of them have been read.
+    """
+    from artkit.image import MAX_PIXELS
+    from artkit.interfaces.inputs import sources_of
+    from artkit.stylize.moments import Moments
     from artkit.stylize.prepare import gather, gather_named
 
-    if isinstance(choice.options, OptimizeOptions):
-        material = gather([Path(style) for style in choice.styles], masks, choice.options)
-        init = [choice.options.init] if material.init is not None else []
-        sources = (*sources_of("style", choice.styles), *sources_of("mask", masks), *sources_of("init", init))
-        return Job("stylize", choice.options, sources, material)
-    named = gather_named(choice.styles, masks, choice.options)
-    marks = tuple(Source("style", name, sha256) for name, sha256 in named.brush.marks)
-    styles = marks if choice.named else sources_of("style", choice.styles)
-    return Job("restyle", choice.options, (*styles, *sources_of("mask", masks)), named)
+    most = max_pixels or MAX_PIXELS
+    if isinstance(options, RestyleOptions):
+        named = gather_named(styles, masks, options, most)
+        marks = [Source("style", name, sha256) for name, sha256 in named.brush.marks]
+        return Job("restyle", options, (*marks, *sources()), named)
+    material, files = gather(styles, masks, options, most), iter(sources())
+    known = [Source("style", s.name, s.sha256) if isinstance(s, Moments) else next(files) for s in material.styles]
+    init = sources_of("init", [options.init] if material.init is not None else [])
+    return Job("stylize", options, (*known, *files, *init), material)
 
 
 def job_again(recipe: Recipe, options: Mapping[str, Any], sources: Sequence[Source]) -> Job:
@@ -115,9 +138,10 @@ def job_again(recipe: Recipe, options: Mapping[str, Any], sources: Sequence[Sour
     paths = {role: [source.path for source in sources if source.role == role] for role in ("style", "mask", "init")}
     if recipe.technique == "restyle":
         job = open_job(Choice(tuple(paths["style"]), RestyleOptions.checked(options)), paths["mask"])
-        for style in job.sources:
-            if style.role == "style" and style not in sources:
-                raise WrongCall(f'the style "{style.path}" is not the one that this was made in; it has changed since')
-        return job
-    moved = {"init": paths["init"][0]} if paths["init"] else {}
-    return open_job(Choice(tuple(paths["style"]), OptimizeOptions.checked({**options, **moved})), paths["mask"])
+    else:
+        moved = {"init": paths["init"][0]} if paths["init"] else {}
+        job = open_job(Choice(tuple(paths["style"]), OptimizeOptions.checked({**options, **moved})), paths["mask"])
+    for style in job.sources:
+        if style.role == "style" and style not in sources:
+            raise WrongCall(f'the style "{style.path}" is not the one that this was made in; it has changed since')
+    return job

@@ -209,6 +209,8 @@ def find_sources(recipe: Recipe, moved: Mapping[str, Sequence[str]], folder: Pat
     moved: role -> the files the person gave, none or one per source of that role, in order.
     folder: that of the picture; a relative path is tried from the current folder and from there.
     """
+    from artkit.stylize.gallery import is_named
+
     sources, named = recipe.sources, recipe.technique == "restyle" and not recipe.options.get("fast")
     generated = recipe.technique == "generate"  # from nothing, or after a picture; its styles know themselves
     if not generated and not any(source.role == "photo" for source in sources):
@@ -224,7 +226,7 @@ def find_sources(recipe: Recipe, moved: Mapping[str, Sequence[str]], folder: Pat
             raise WrongCall("--style is for pictures that moved; this was made in a named style")
     return tuple(
         source
-        if (named or generated) and source.role == "style"
+        if source.role == "style" and (named or generated or (not moved.get("style") and is_named(source.path)))
         else _found(source, queues.get(source.role, []), folder)
         for source in sources
     )

@@ -67,6 +67,10 @@ class Additive:
         count = summary["count"] + 1e-8
         return {name: value / count for name, value in summary.items() if name != "count"}
 
+    def known(self, mean: mx.array, outer: mx.array) -> Summary:
+        """The target of a picture whose mean (C,) and mean outer product (C, C) are known."""
+        return {"mean": mean, "outer": outer}
+
     def blend(self, first: Summary, second: Summary, amount: float) -> Summary:
         return {name: first[name] * (1 - amount) + second[name] * amount for name in first}
 
@@ -76,6 +80,9 @@ class Gram(Additive):
 
     def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
         return {"gram": _products(features, mask), "count": _rows(features, mask)[2]}
+
+    def known(self, mean: mx.array, outer: mx.array) -> Summary:
+        return {"gram": outer}
 
     def distance(self, summary: Summary, target: Summary) -> mx.array:
         return _relative(summary["gram"] / (summary["count"] + 1e-8), target["gram"])
@@ -87,6 +94,9 @@ class MeanStd(Additive):
     def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
         rows, weighted, count = _rows(features, mask)
         return {"mean": column_sums(weighted), "square": column_sums(weighted * rows), "count": count}
+
+    def known(self, mean: mx.array, outer: mx.array) -> Summary:
+        return {"mean": mean, "square": mx.diagonal(outer)}
 
     def distance(self, summary: Summary, target: Summary) -> mx.array:
         found = self._moments(self.target(summary))

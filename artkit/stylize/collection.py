@@ -34,6 +34,7 @@ def add(source: str, name: str | None = None, *, overwrite: bool = False) -> Sty
     name: None takes the source's own. WrongCall: a name that is taken, unless `overwrite`, or cannot be.
     WeightsError: what is wrong with the source, the network, the disk.
     """
+    from artkit.stylize.moments import Moments
     from artkit.stylize.parcels import SINGLE, unpack
 
     if name is not None:
@@ -47,6 +48,8 @@ def add(source: str, name: str | None = None, *, overwrite: bool = False) -> Sty
             style = Style(name, staging, manifest.read(staging / manifest.NAME))
             for plan in style.manifest.networks:
                 gallery.network(style, plan)
+            if style.moments:
+                Moments.read(style.moments, name)
         except WeightsError as error:
             said = str(error)
             for passing in (staging.resolve(), staging):  # the person knows the source, not where it is unpacked

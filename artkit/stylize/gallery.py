@@ -44,6 +44,12 @@ class Style:
         path = self.folder / manifest.PREVIEW
         return path if path.is_file() else None
 
+    @property
+    def moments(self) -> Path | None:
+        """What the optimizer asks of its painting, if that is known."""
+        path = self.folder / manifest.MOMENTS
+        return path if path.is_file() else None
+
 
 def folder() -> Path:
     """The shipped gallery: artkit/styles in a wheel, styles/ beside artkit/ in a checkout or an editable install."""

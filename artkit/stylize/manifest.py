@@ -37,6 +37,7 @@ from artkit.contract import WeightsError
 
 NAME = "style.toml"
 PREVIEW = "preview.jpg"  # beside it, if there is one: a photo in this style
+MOMENTS = "moments.safetensors"  # beside it, if there is one: what the optimizer asks of its painting
 FORMAT = 1
 MAX_BYTES = 1 << 16
 SUFFIXES = (".safetensors", ".artstyle")

@@ -23,8 +23,9 @@ import mlx.core as mx
 import numpy as np
 
 from artkit.nets.features import FeatureNetwork
-from artkit.nets.losses import SAMPLES, Loss, SelfSimilarity, Summary, variation
+from artkit.nets.losses import SAMPLES, Additive, Loss, SelfSimilarity, Summary, variation
 from artkit.nets.statistics import total
+from artkit.stylize.moments import Moment
 from artkit.stylize.regions import shrink_mask
 from artkit.stylize.tiling import (
     UNIT,
@@ -161,7 +162,7 @@ class Objective:
         self,
         aim: Aim,
         photo: mx.array,
-        styles: Sequence[mx.array],
+        styles: Sequence[mx.array | Mapping[str, Moment]],
         weights: Sequence[float],
         *,
         strength: float = 1.0,
@@ -169,7 +170,7 @@ class Objective:
         memory: float = math.inf,
         around: bool = False,
     ) -> None:
-        """photo: (1, H, W, 3). styles: pictures (1, h, w, 3), of any size; weights: theirs, in order.
+        """photo: (1, H, W, 3). styles: pictures (1, h, w, 3), of any size, or what is known of them; weights: in order.
 
         strength: 1 aims at the styles' statistics, less at statistics between the photo's own and theirs.
         masks: (H, W), 0..1, one a style; none lets every style cover the whole picture.
@@ -184,7 +185,7 @@ class Objective:
             tap: sum((total(mx.square(piece[tap])) for piece in self._content), mx.array(1e-8))
             for tap in (aim.content_layers if self._content else ())
         }
-        theirs = [View(aim, style.shape[1], style.shape[2], memory).survey(style)[0] for style in styles]
+        theirs = [self._theirs(style, memory) for style in styles]
         share = [float(mask.mean()) for mask in masks] or [1.0] * len(styles)
         parts = np.array([weight * area for weight, area in zip(weights, share, strict=True)])
         parts = parts / parts.sum()
@@ -209,6 +210,13 @@ class Objective:
         if len(self.view.tiles) == 1:
             value_and_grad = mx.value_and_grad(self._all)
             self._whole = mx.compile(value_and_grad) if artkit.device.compiles() else value_and_grad  # type: ignore[assignment]
+
+    def _theirs(self, style: mx.array | Mapping[str, Moment], memory: float) -> dict[Key, Summary]:
+        """The targets of a style."""
+        if isinstance(style, mx.array):
+            return View(self.aim, style.shape[1], style.shape[2], memory).survey(style)[0]
+        assert isinstance(self.aim.style, Additive), "whoever asks for another loss has the picture"
+        return {Key(tap, -1, "style"): self.aim.style.known(*style[tap]) for tap in self.aim.style_layers}
 
     @property
     def figures(self) -> dict[str, float]:

@@ -19,10 +19,11 @@ from artkit.color import keep_luma, match_color, match_luma
 from artkit.contract import Step, WrongCall
 from artkit.image import Picture, fit, resize
 from artkit.nets.features import FeatureNetwork, load_features
-from artkit.nets.losses import STYLE_LOSSES, SelfSimilarity
+from artkit.nets.losses import STYLE_LOSSES, Additive, SelfSimilarity
 from artkit.nets.optimizers import Optimizer
 from artkit.stylize.checkpoint import Checkpoint
 from artkit.stylize.memory import make_optimizer, plan_memory
+from artkit.stylize.moments import NETWORK, Moments
 from artkit.stylize.objective import Aim, Objective
 from artkit.stylize.options import OptimizeOptions
 from artkit.stylize.regions import inside
@@ -96,9 +97,20 @@ def style_weights(options: OptimizeOptions, styles: int) -> tuple[float, ...]:
     return options.style_weight or (1.0,) * styles
 
 
+def _check_known(style: Moments, aim: Aim, options: OptimizeOptions) -> None:
+    """WrongCall for what takes the painting itself, where only its moments are known."""
+    if options.network != NETWORK:
+        wrong = f'network "{options.network}"'
+    elif not isinstance(aim.style, Additive):
+        wrong = f"style loss {options.style_loss}"
+    else:
+        return
+    raise WrongCall(f'{wrong}: "{style.name}" does not know its painting that well; give the picture of the painting')
+
+
 def optimize_steps(
     photo: Picture,
-    styles: Sequence[Picture],
+    styles: Sequence[Picture | Moments],
     options: OptimizeOptions = DEFAULTS,
     *,
     masks: Sequence[np.ndarray] | None = None,
@@ -108,6 +120,7 @@ def optimize_steps(
 ) -> Iterator[Step]:
     """Paint `photo` in the style of `styles`; a Step after every iteration, the last one with the finished picture.
 
+    styles: pictures, or what a style of the gallery knows of its painting.
     masks: (H, W), 0..1, one a style, where in the photo it goes; where none does, the photo stays.
     init: the picture to start from, when options.init names a file.
     checkpoint: a file that the run is saved to as it goes, and that `resume` goes on from; the result is the same as
@@ -134,7 +147,7 @@ class _Run:
     def __init__(
         self,
         photo: Picture,
-        styles: list[Picture],
+        styles: list[Picture | Moments],
         options: OptimizeOptions,
         masks: list[np.ndarray],
         init: Picture | None,
@@ -144,8 +157,14 @@ class _Run:
         self.photo, self.options, self.masks, self.init = photo, options, masks, init
         self.weights = style_weights(options, len(styles))
         recolor = {"match": match_color, "luma": match_luma}.get(options.keep_color)
-        self.styles = [Picture.of(recolor(s.pixels, photo.pixels), like=s) for s in styles] if recolor else styles
+        self.styles = [
+            Picture.of(recolor(s.pixels, photo.pixels), like=s) if recolor and isinstance(s, Picture) else s
+            for s in styles
+        ]
         self.aim = make_aim(options, load_features(options.network, options.pooling, options.padding))
+        for style in styles:
+            if isinstance(style, Moments):
+                _check_known(style, self.aim, options)
         least = least_size(photo, self.aim)
         if options.size < least:
             raise WrongCall(
@@ -161,7 +180,9 @@ class _Run:
         import hashlib
 
         digest = hashlib.sha256(self.options.model_dump_json(exclude={"max_memory"}).encode())
-        arrays = [self.photo.pixels, *(style.pixels for style in self.styles), *self.masks]
+        pictures = [style for style in self.styles if isinstance(style, Picture)]
+        digest.update("".join(style.sha256 for style in self.styles if isinstance(style, Moments)).encode())
+        arrays = [self.photo.pixels, *(style.pixels for style in pictures), *self.masks]
         for array in arrays + ([self.init.pixels] if self.init else []):
             digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
@@ -178,6 +199,8 @@ class _Run:
         if self.options.init == "noise":
             return mx.random.uniform(shape=(1, height, width, 3), key=mx.random.key(self.options.seed))
         if self.options.init == "style":
+            if isinstance(self.styles[0], Moments):
+                raise WrongCall(f'"{self.styles[0].name}" has no picture to start from; start from content or noise')
             return mx.array(resize(self.styles[0].pixels, height, width)[None])
         if self.init is not None:
             return mx.array(resize(self.init.pixels, height, width)[None])
@@ -188,8 +211,7 @@ class _Run:
     def objective(self, size: int, memory: float) -> Objective:
         height, width = self.shape(size)
         edge = round(size * self.options.style_scale)
-        shapes = [fit(style.height, style.width, max(edge, least_size(style, self.aim))) for style in self.styles]
-        styles = [mx.array(resize(s.pixels, *shape)[None]) for s, shape in zip(self.styles, shapes, strict=True)]
+        styles = [style.at(edge) if isinstance(style, Moments) else self._sized(style, edge) for style in self.styles]
         masks = [resize(mask[..., None], height, width)[..., 0].clip(0, 1) for mask in self.masks]
         return Objective(
             self.aim,
@@ -200,6 +222,10 @@ class _Run:
             masks=masks,
             memory=memory,
         )
+
+    def _sized(self, style: Picture, edge: int) -> mx.array:
+        shape = fit(style.height, style.width, max(edge, least_size(style, self.aim)))
+        return mx.array(resize(style.pixels, *shape)[None])
 
     def steps(self, checkpoint: Checkpoint) -> Iterator[Step]:
         plans = [plan_memory(self.options, *self.shape(size), self.aim) for size in self.sizes]
@@ -256,6 +282,8 @@ class _Run:
     def finished(self, x: mx.array) -> mx.array:
         """The picture to hand out: colors in range, the photo's where they are kept, the photo outside of all masks."""
         pixels = np.clip(np.array(x[0]), 0, 1)
+        if self.options.keep_color == "match" and any(isinstance(style, Moments) for style in self.styles):
+            pixels = np.clip(match_color(pixels, self.photo.pixels), 0, 1)  # known styles cannot be recolored before
         if self.options.keep_color == "luma" or self.masks:
             photo = np.array(self.photo_at(self.options.size)[0])
             if self.options.keep_color == "luma":

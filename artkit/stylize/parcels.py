@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from artkit import checkpoint
 from artkit.contract import WeightsError, WrongCall
 from artkit.formats.paths import READABLE
-from artkit.stylize import manifest
+from artkit.stylize import manifest, moments
 from artkit.stylize.manifest import NetworkFile, locate
 from artkit.stylize.stylefile import MAX_BYTES, read_style
 
@@ -65,7 +65,7 @@ def _unpack_file(data: bytes, into: Path, origin: str, stem: str) -> str:
 
 
 def _collect(get: Get, into: Path, origin: str) -> None:
-    """Take what the manifest names, and the preview if there is one."""
+    """Take what the manifest names, and the preview and the painting's moments if there are any."""
     held = manifest.parse(get(manifest.NAME, manifest.MAX_BYTES), f"{origin}/{manifest.NAME}")
     left, networks = MAX_BYTES, {}
     for plan, entry in held.networks.items():
@@ -74,8 +74,9 @@ def _collect(get: Get, into: Path, origin: str) -> None:
         name = plan + PurePosixPath(entry.file).suffix
         (into / name).write_bytes(content)
         networks[plan] = entry.model_copy(update={"file": name})
-    with contextlib.suppress(WeightsError):
-        (into / manifest.PREVIEW).write_bytes(get(manifest.PREVIEW, _MAX_PREVIEW))
+    for name, limit in ((manifest.PREVIEW, _MAX_PREVIEW), (manifest.MOMENTS, moments.MAX_BYTES)):
+        with contextlib.suppress(WeightsError):
+            (into / name).write_bytes(get(name, limit))
     _write_manifest(held.model_copy(update={"networks": networks}), into)
 
 

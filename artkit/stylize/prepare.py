@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artkit.contract import Step, WrongCall
-from artkit.image import Picture, Readable, load
-from artkit.stylize.gallery import find
+from artkit.image import MAX_PIXELS, Picture, Readable, load
+from artkit.stylize.gallery import find, get, is_named
+from artkit.stylize.moments import Moments
 from artkit.stylize.optimize import optimize_steps
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from artkit.stylize.regions import load_masks
@@ -24,16 +25,27 @@ STARTS = ("content", "noise", "style")  # the values of --init that are not a fi
 class Material:
     """What photos are painted with, besides the options: the same for every photo of a call."""
 
-    styles: tuple[Picture, ...]
+    styles: tuple[Picture | Moments, ...]
     masks: tuple[Picture, ...] = ()
     init: Picture | None = None
 
 
-def gather(styles: Sequence[Readable], masks: Sequence[Readable], options: OptimizeOptions) -> Material:
-    """Open everything; UnknownStyle, a PictureError that names what cannot be read, a WrongCall for init."""
-    pictures = tuple(load(find(style) if isinstance(style, str) else style) for style in styles)
-    init = None if options.init in STARTS else load(_start(options.init))
-    return Material(pictures, tuple(map(load, masks)), init)
+def gather(
+    styles: Sequence[Readable], masks: Sequence[Readable], options: OptimizeOptions, max_pixels: int = MAX_PIXELS
+) -> Material:
+    """Open everything; UnknownStyle, a PictureError that names what cannot be read, a WrongCall for init.
+
+    styles: pictures, or names of the gallery that know their painting. max_pixels: of each picture.
+    """
+    init = None if options.init in STARTS else load(_start(options.init), max_pixels=max_pixels)
+    known = tuple(_style(style, max_pixels) for style in styles)
+    return Material(known, tuple(load(mask, max_pixels=max_pixels) for mask in masks), init)
+
+
+def _style(style: Readable, max_pixels: int) -> Picture | Moments:
+    if isinstance(style, str) and is_named(style) and (path := get(style).moments):
+        return Moments.read(path, style)
+    return load(find(style) if isinstance(style, str) else style, max_pixels=max_pixels)
 
 
 def _start(init: str) -> str:
@@ -51,17 +63,20 @@ class Named:
     masks: tuple[Picture, ...]
 
 
-def gather_named(styles: Sequence[Readable], masks: Sequence[Readable], options: RestyleOptions) -> Named:
+def gather_named(
+    styles: Sequence[Readable], masks: Sequence[Readable], options: RestyleOptions, max_pixels: int = MAX_PIXELS
+) -> Named:
     """Open everything; UnknownStyle, or a WeightsError or PictureError that names what cannot be read.
 
-    styles: names of the gallery, or with `options.fast` pictures.
+    styles: names of the gallery, or with `options.fast` pictures. max_pixels: of each picture.
     """
     from artkit.stylize.feedforward import Brush
 
-    if options.fast:
-        pictures = [load(find(style) if isinstance(style, str) else style) for style in styles]
-        return Named(Brush.after(pictures, options), tuple(map(load, masks)))
-    return Named(Brush.of([str(style) for style in styles], options), tuple(map(load, masks)))
+    where = tuple(load(mask, max_pixels=max_pixels) for mask in masks)
+    if not options.fast:
+        return Named(Brush.of([str(style) for style in styles], options), where)
+    files = [find(style) if isinstance(style, str) else style for style in styles]
+    return Named(Brush.after([load(file, max_pixels=max_pixels) for file in files], options), where)
 
 
 def restyle_with(photo: Picture, named: Named, options: RestyleOptions) -> Iterator[Step]:

@@ -110,15 +110,23 @@ def refine_panel() -> Refining:
 
 
 def _paintings(look: Look, given: str | None) -> tuple[str, ...]:
-    """What is painted after: the picture that was dropped, or a named style's preview, which is in that style."""
+    """What is painted after: the picture that was dropped, or what each style knows of its painting.
+
+    A style that knows nothing has its preview, which is a photo in that style.
+    """
     if look.options.fast:
         return look.styles
     if given and len(look.styles) == 1:
         return (given,)
-    previews = [gallery.get(name).preview for name in look.styles]
-    if None in previews:
-        missing = look.styles[previews.index(None)]
+    return tuple(map(_painting, look.styles))
+
+
+def _painting(name: str) -> str:
+    style = gallery.get(name)
+    if style.moments:
+        return name
+    if style.preview is None:
         raise WrongCall(
-            f'the style "{missing}" has no picture to refine after; drop its painting under "How Refine paints"'
+            f'the style "{name}" has no picture to refine after; drop its painting under "How Refine paints"'
         )
-    return tuple(str(path) for path in previews)
+    return str(style.preview)

@@ -21,6 +21,7 @@ from artkit.contract import PictureError, Recipe, Source, Step, WrongCall
 from artkit.image import Picture, load, load_recipe, save
 from artkit.interfaces.jobs import Choice, open_job
 from artkit.interfaces.outputs import SaveOptions
+from artkit.interfaces.server.orders import MAX_PIXELS
 from artkit.live.options import LiveOptions
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
@@ -115,7 +116,7 @@ def look_steps(photo: Picture, look: Look, trail: Trail, preview: int = PREVIEW)
     sizes = [size for size in (preview,) if size < look.options.size] + [look.options.size]
     for number, size in enumerate(sizes, start=1):
         options = look.options.model_copy(update={"size": size})
-        job = open_job(Choice(look.styles, options), look.masks)
+        job = open_job(Choice(look.styles, options), look.masks, MAX_PIXELS)
         trail.sources = job.sources
         for step in job.steps(photo):
             yield Step(step.image, number, len(sizes), step.figures)
@@ -124,8 +125,11 @@ def look_steps(photo: Picture, look: Look, trail: Trail, preview: int = PREVIEW)
 def refine_steps(
     photo: Picture, paintings: Sequence[str], options: OptimizeOptions, masks: Sequence[str], trail: Trail
 ) -> Iterator[Step]:
-    """The photo painted step by step, from the picture that `options.init` names."""
-    job = open_job(Choice(tuple(paintings), options), masks)
+    """The photo painted step by step, from the picture that `options.init` names.
+
+    paintings: picture files, or names of styles that know their painting.
+    """
+    job = open_job(Choice(tuple(paintings), options), masks, MAX_PIXELS)
     trail.sources = job.sources
     yield from job.steps(photo)
 
