@@ -144,6 +144,59 @@ def test_a_picture_as_the_style_in_one_pass_and_step_by_step(studio: TestClient)
         assert recipe.sources[1].path == "painting.png"
 
 
+def halves(left: Any, right: Any) -> bytes:
+    """A picture of the photo's proportions in two colors."""
+    stream, image = io.BytesIO(), Image.new("RGB", (96, 64), left)
+    image.paste(right, (48, 0, 96, 64))
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "masks", [[halves("white", "black"), halves("black", "white")], [halves("red", "blue")]], ids=["gray", "colors"]
+)
+def test_masks_say_where_each_style_goes(studio: TestClient, masks: list[bytes]) -> None:
+    files = [("photo", ("a.png", PHOTO)), *(("mask", (f"{n}.png", mask)) for n, mask in enumerate(masks))]
+    fields = {"style": ["starry", "wave"], "options": json.dumps(LIGHT)}
+    answer = studio.post("/api/stylize", files=files, data=fields)
+    assert answer.status_code == 200, answer.text
+    wanted = artkit.stylize(PHOTO, ["starry", "wave"], mask=masks, **LIGHT)
+    np.testing.assert_array_equal(np.asarray(opened(answer.content)), np.asarray(wanted))
+    recipe = load_recipe(answer.content)
+    assert recipe is not None
+    assert [source.path for source in recipe.sources if source.role == "mask"] == [
+        f"{n}.png" for n in range(len(masks))
+    ]
+
+
+def test_masks_are_for_pictures_as_styles_too_and_keep_the_photo_elsewhere(studio: TestClient) -> None:
+    for options in ({"fast": True}, {"iterations": 1}):
+        files = [("photo", PHOTO), ("style", photo(40, 40)), ("mask", halves("white", "black"))]
+        answer = studio.post("/api/stylize", files=files, data={"options": json.dumps({"size": 64, **options})})
+        assert answer.status_code == 200, answer.text
+        drawn, before = np.asarray(opened(answer.content), float), np.asarray(opened(PHOTO).resize((64, 43)), float)
+        change = np.abs(drawn[..., :3] - before[..., :3]).mean(axis=(0, 2))
+        assert change[:28].mean() > 3 * change[36:].mean()
+
+
+@pytest.mark.parametrize(
+    ("masks", "status", "word"),
+    [
+        ([halves("white", "black")] * 3, 422, "3 masks for 2 styles"),
+        ([photo(30, 64)] * 2, 422, "proportions"),
+        ([halves("black", "black")] * 2, 422, "black"),
+        ([b"no picture at all"] * 2, 422, "mask: "),
+        (["where.png"], 400, "mask should be a file"),
+    ],
+)
+def test_masks_that_do_not_fit(studio: TestClient, masks: list[Any], status: int, word: str) -> None:
+    files = [("photo", PHOTO), *(("mask", mask) for mask in masks if isinstance(mask, bytes))]
+    fields = {"style": ["starry", "wave"], "mask": [mask for mask in masks if isinstance(mask, str)]}
+    answer = studio.post("/api/stylize", files=files, data=fields)
+    assert answer.status_code == status, answer.text
+    assert word in answer.json()["error"]
+
+
 def test_several_styles_are_mixed(studio: TestClient) -> None:
     files = [("photo", ("a.png", PHOTO))]
     fields = {"style": ["starry", "wave"], "options": json.dumps({**LIGHT, "style_weight": [3, 1]})}
@@ -250,7 +303,7 @@ def test_errors_are_one_sentence(studio: TestClient, style: Any, options: Any, s
         ({"files": {"photo": PHOTO}, "data": {"style": "starry", "options": '{"size": 1' + "0" * 9999 + "}"}}, 400, ""),
         ({"files": {"photo": PHOTO}, "data": {"style": "starry", "options": "{" + " " * 70_000 + "}"}}, 400, "maximum"),
         ({"files": {"photo": PHOTO}, "data": {"style": "starry", "options": '{"\\ud800": 1}'}}, 422, "unicode"),
-        ({"files": [("photo", PHOTO)] * 17, "data": {"style": "starry"}}, 400, "Too many files"),
+        ({"files": [("photo", PHOTO)] * 19, "data": {"style": "starry"}}, 400, "Too many files"),
         ({"content": b"{}", "headers": {"content-type": "application/json"}}, 400, "multipart/form-data"),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "form cannot be read"),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=b"}}, 400, ""),
@@ -555,6 +608,8 @@ def test_the_examples_of_the_docs_and_the_readme_work(tmp_path: Path) -> None:
         pytest.skip("needs curl")
     for name in ("photo.jpg", "painting.jpg"):
         (tmp_path / name).write_bytes(photo(40, 30, "JPEG"))
+    for name in ("cat.png", "background.png"):
+        Image.new("L", (40, 30), 200).save(tmp_path / name)
     text = "\n".join([*server_page.EXAMPLES.values(), README.read_text(encoding="utf-8")])
     lines = {line.replace("http://127.0.0.1:7860", "ADDRESS") for line in text.splitlines() if line[:5] == "curl "}
     assert len(lines) >= 5

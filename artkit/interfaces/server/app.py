@@ -32,10 +32,11 @@ from artkit.interfaces.server.errors import Malformed, NotHere
 from artkit.interfaces.server.folder import kept_clean, private_folder
 from artkit.interfaces.server.guard import Gate, Limits
 from artkit.interfaces.server.options import ServeOptions
-from artkit.interfaces.server.orders import Upload, generated, parse_options, read_upload, stylized
+from artkit.interfaces.server.orders import MAX_STYLES, Upload, generated, parse_options, read_upload, stylized
 from artkit.stylize import gallery
 
 MAX_FIELD = 1 << 16  # bytes of a field that is no file
+MAX_PARTS = 2 * MAX_STYLES + 2  # of a form, and as many files: the photo, styles and masks, the options
 Name = Annotated[str, PathPart(max_length=64)]
 
 
@@ -87,7 +88,7 @@ def api(settings: ServeOptions, engine: Engine, folder: Path) -> FastAPI:
     async def stylize(request: Request) -> Response:
         """Paint a photo in a style."""
         check_room()
-        async with _form(request, "photo", "style", "options") as form:
+        async with _form(request, "photo", "style", "mask", "options") as form:
             values = await _options(form.get("options"))
             photos, styles = form.getlist("photo"), form.getlist("style")
             if len(photos) != 1 or isinstance(photos[0], str):
@@ -97,9 +98,13 @@ def api(settings: ServeOptions, engine: Engine, folder: Path) -> FastAPI:
             names = [style for style in styles if isinstance(style, str)]
             for name in names:
                 gallery.get(name)
+            masks = form.getlist("mask")
+            if any(isinstance(mask, str) for mask in masks):
+                raise Malformed("mask should be a file, one a style, or one in flat colors: curl -F mask=@mask.png")
             photo = await upload("photo", photos[0])
             pictures = [await upload("style", style) for style in styles if not isinstance(style, str)]
-        order = stylized(photo, [*names, *pictures], values, settings)
+            where = [await upload("mask", mask) for mask in masks if not isinstance(mask, str)]
+        order = await run_sync(stylized, photo, [*names, *pictures], values, settings, where, limiter=decoder)
         return await answered(request, engine, order)
 
     @app.get("/api/styles", **server_docs.STYLES)
@@ -188,7 +193,7 @@ async def _form(request: Request, *fields: str) -> AsyncIterator[FormData]:
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
         raise Malformed("send multipart/form-data, as curl -F does; /docs has examples")
     try:
-        form = await request.form(max_files=16, max_fields=16, max_part_size=MAX_FIELD)
+        form = await request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=MAX_FIELD)
     except HTTPException as error:
         if error.status_code != 400:
             raise

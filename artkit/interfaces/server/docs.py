@@ -95,6 +95,12 @@ STYLIZE: dict[str, Any] = {
                         "anyOf": [{"type": "string", "maxLength": 64}, _BINARY],
                         "description": "The name of a style, or a picture to paint after; several are mixed",
                     },
+                    "mask": {
+                        **_BINARY,
+                        "description": "Where a style goes, white on black: as many as styles, in their order, or one "
+                        "picture in flat colors for several styles, which take its colors as they come line by line "
+                        "from the top left; where it is black, the photo stays",
+                    },
                     "options": {
                         "anyOf": [
                             _options(RestyleOptions, "for named styles, and for pictures with fast"),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -129,8 +130,13 @@ class Limits:
                 except TimeoutError:
                     raise _Stalled from None
 
-        with contextlib.suppress(_Stalled):  # the connection is closed, as the answer is not complete
+        try:
             await self.app(scope, counted, in_pieces)
+        except _Stalled:
+            pass  # the connection is closed, as the answer is not complete
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, ClientDisconnect):  # told again after Gradio has answered nobody
+                raise
 
     @property
     def _too_large(self) -> str:

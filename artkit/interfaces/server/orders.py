@@ -19,13 +19,13 @@ from artkit.contract import Options, PictureError, Recipe, Source, Step, WrongCa
 from artkit.formats.writing import check_limits
 from artkit.image import Picture, load
 from artkit.interfaces.drawing.making import Plan
-from artkit.interfaces.jobs import Choice, Job, open_job
+from artkit.interfaces.jobs import job_of
 from artkit.interfaces.outputs import SaveOptions
 from artkit.interfaces.server.options import AnswerOptions, ServeOptions
 from artkit.interfaces.server.strangers import refuse_files
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
-from artkit.stylize.prepare import gather, gather_named
+from artkit.stylize.regions import load_masks
 
 MAX_PIXELS = 100_000_000  # of an upload
 MAX_STYLES = 8
@@ -93,10 +93,18 @@ def parse_options(text: bytes) -> dict[str, Any]:
     return values
 
 
-def stylized(photo: Upload, styles: Sequence[str | Upload], values: Mapping[str, Any], settings: ServeOptions) -> Order:
+def stylized(
+    photo: Upload,
+    styles: Sequence[str | Upload],
+    values: Mapping[str, Any],
+    settings: ServeOptions,
+    masks: Sequence[Upload] = (),
+) -> Order:
     """Restyle in named styles or, with `fast`, after pictures; else optimize after pictures.
 
-    UnknownStyle; WrongCall: names and pictures together, or an option that cannot be.
+    masks: where each style goes, one a style, or one in flat colors; none: everywhere.
+    UnknownStyle; WrongCall: names and pictures together, another number of masks, or an option that cannot be;
+    PictureError: a mask of other proportions.
     """
     answer, rest = _answer(values)
     names = [style for style in styles if isinstance(style, str)]
@@ -105,6 +113,8 @@ def stylized(photo: Upload, styles: Sequence[str | Upload], values: Mapping[str,
         raise WrongCall(f"{len(styles)} styles; give 1 to {MAX_STYLES} fields called style, each a name or a picture")
     if names and pictures:
         raise WrongCall("some styles are names and some are pictures; they cannot be mixed")
+    if masks:
+        load_masks([mask.picture for mask in masks], len(styles), photo.picture.height, photo.picture.width)
     options: RestyleOptions | OptimizeOptions
     if names:
         if rest.pop("fast", False):
@@ -118,7 +128,8 @@ def stylized(photo: Upload, styles: Sequence[str | Upload], values: Mapping[str,
         label = "+".join(PurePath(style.source.path).stem for style in pictures)
 
     def begin() -> tuple[Iterator[Step], Recipe]:
-        job = open_job(Choice(tuple(names), options), ()) if names else _after(pictures, options)
+        paintings, where = names or [style.picture for style in pictures], [mask.picture for mask in masks]
+        job = job_of(paintings, where, options, lambda: [each.source for each in (*pictures, *masks)])
         made = job.options.model_dump(mode="json") | _saving(answer)
         return job.steps(photo.picture), Recipe(job.technique, made, (photo.source, *job.sources))
 
@@ -140,14 +151,6 @@ def generated(piece: Piece, source: Upload | None, values: Mapping[str, Any], se
         quick=False,
         stem=piece.name,
     )
-
-
-def _after(styles: Sequence[Upload], options: RestyleOptions | OptimizeOptions) -> Job:
-    """The job of painting after pictures that are in memory."""
-    pictures, sources = [style.picture for style in styles], tuple(style.source for style in styles)
-    if isinstance(options, OptimizeOptions):
-        return Job("stylize", options, sources, gather(pictures, (), options))
-    return Job("restyle", options, sources, gather_named(pictures, (), options))
 
 
 def _answer(values: Mapping[str, Any]) -> tuple[AnswerOptions, dict[str, Any]]:
