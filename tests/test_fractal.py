@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from artkit.contract import WrongCall
-from artkit.generate.bigplane import Place, bits_for, nucleus, orbit, period, size_of
+from artkit.generate.bigplane import Place, Reference, bits_for, nucleus, orbit, period, size_of
 from artkit.generate.canvas import Size
-from artkit.generate.deep import DeepFormula, Reference
+from artkit.generate.deep import DeepView
 from artkit.generate.escape import Formula, Kernel, Orbits, State, follow, freeze, smooth, together
 from artkit.generate.fractal import FractalOptions, fractal_steps
+from artkit.generate.patches import TERMS, Patches
 from artkit.generate.places import wander
+from artkit.generate.views import View
 
 LIMIT = 240
 
@@ -153,60 +155,114 @@ def escaped(c: Place, limit: int) -> int:
     return len(points) - 1 if abs(points[-1]) > 64 else 0
 
 
+def compared(middle: Place, radius: float, size: tuple[int, int], limit: int, some: int) -> tuple[np.ndarray, ...]:
+    """Counts of some pixels of a canvas, in whole numbers and by patches; 0 inside."""
+    width, height = size
+    view = DeepView(Reference.of(middle), width, height, complex(2 * radius / min(size)), limit)
+    got = np.ceil(smooth(view.orbits(0, height), Formula(slope=True))).reshape(height, width)
+    assert np.isfinite(got).all()
+    rng = np.random.default_rng(some)
+    columns, rows = rng.integers(0, width, some), rng.integers(0, height, some)
+    away = ((2 * columns + 1 - width) + 1j * (height - 1 - 2 * rows)) * radius / min(size)
+    wanted = [escaped(middle.moved(each, bits_for(radius)), limit) for each in away]
+    return np.array(wanted), got[rows, columns]
+
+
 @pytest.mark.parametrize("depth", [2, 14, 30, 45])
-def test_perturbation_counts_as_whole_numbers_do(depth: int) -> None:
-    """Around a place that is not in the set's boundary by itself, so that references end and pixels are rebased."""
+@pytest.mark.parametrize("size", [(8, 8), (75, 40)])
+def test_patches_count_as_whole_numbers_do(depth: int, size: tuple[int, int]) -> None:
+    """Around a place that is not in the set's boundary by itself, so that references end and points are rebased."""
     radius = 10.0**-depth
     middle = Place.of("0", "1", bits=bits_for(radius))  # i falls into a cycle: it looks alike at every depth
     middle = middle.moved(complex(0.3 * radius, -0.2 * radius), bits_for(radius))
-    limit = 12 * depth + 400
-    formula = Formula(slope=True)
-    deep = DeepFormula(formula, Reference.of(orbit(middle, limit), 1.5 * radius))
-    rng = np.random.default_rng(depth)
-    u, v = rng.uniform(-1, 1, (2, 60)).astype(np.float32)
-    unit = radius / 2.0**deep.reference.exponent
-    wanted = np.array(
-        [
-            escaped(middle.moved(complex(a, b) * radius, bits_for(radius)), limit)
-            for a, b in zip(u.astype(float), v.astype(float), strict=True)
-        ]
-    )
-    start = deep.start(mx.array(u * np.float32(unit)), mx.array(v * np.float32(unit)))
-    job = follow(
-        start, deep.leap(False), deep.stride, limit, formula.radius, begin=deep.reference.skipped, cycles=False
-    )
-    [(_, orbits)] = together([job], 1)
-    got = np.ceil(smooth(orbits, formula))
+    wanted, got = compared(middle, radius, size, 12 * depth + 400, 60)
     assert (wanted > 0).sum() > 40
     assert (got == wanted).mean() > 0.93  # the others are on the edge of a count
     assert (np.abs(got - wanted)[(wanted > 0) & (got > 0)] <= 1).all()
-    plain = freeze(start, deep.kernel(), deep.stride, limit, formula.radius, begin=deep.reference.skipped)
-    assert (np.abs(smooth(plain, formula) - smooth(orbits, formula))[wanted > 0] < 0.1).all()
+
+
+@pytest.mark.parametrize(("near", "deep"), [("-1.9999", 6), ("-1.999999999999999", 31), ("-2", 55)])
+def test_minibrots_count_as_whole_numbers_do(near: str, deep: int) -> None:
+    """Minibrots near the tip at -2, 10^-6 to 10^-55 of the set's size; some of the points are inside."""
+    tip = Place.of(near, "0", bits=400).moved(10.0**-27 + 0j if deep > 31 else 0j, 400)
+    around = {6: 1e-3, 31: 1e-15, 55: 1e-27}[deep]
+    cycle = period(tip, around / 3, 400)
+    assert cycle is not None
+    found = nucleus(tip, cycle, around)
+    assert found is not None
+    size = size_of(found, cycle)
+    assert -deep - 2 < math.log10(size) < -deep + 2
+    wanted, got = compared(found, 1.2 * size, (60, 60), 40 * cycle, 60)
+    assert (wanted == 0).sum() > 5
+    assert (wanted > 0).sum() > 15
+    assert (got == wanted).mean() > 0.9
+
+
+def test_patches_cut_are_the_same_polynomial(rng: np.random.Generator) -> None:
+    terms = rng.normal(size=(TERMS, 2, 2)) @ np.array([1, 1j])
+    n, one = np.zeros(2, int), np.ones(2)
+    whole = Patches(n, n, n, n, 0 * terms[0], 0 * terms[0], 0 * terms[0], terms, one, n, terms[0], terms, n)
+    parts = whole.cut(4, 16, TERMS)
+    assert len(parts) == 32
+    u = rng.normal(size=2) @ np.array([1, 1j]) / 2
+    for part in range(32):
+        v = u / 4 + (parts.column[part] - 24) / 32 + 1j * (24 - parts.row[part]) / 32
+        wanted = sum(terms[k, part % 2] * v ** (k + 1) for k in range(TERMS))
+        got = parts.d[part] + sum(parts.terms[k, part] * u ** (k + 1) for k in range(TERMS))
+        assert got == pytest.approx(wanted, abs=1e-12)
 
 
 def test_deep_pictures_agree_with_plain_ones() -> None:
-    """The same view, by perturbation and by float64."""
+    """The same view, by patches and by float64, turned and not."""
     formula, radius = Formula(slope=True), 0.01
     middle = Place.of("-0.745", "0.11", bits=96)
-    deep = DeepFormula(formula, Reference.of(orbit(middle, LIMIT), 1.5 * radius))
-    x, y = np.meshgrid(np.linspace(-1, 1, 30), np.linspace(-1, 1, 30))
-    c = complex(middle) + radius * (x + 1j * y).ravel()
-    wanted, _ = counted(c, np.zeros_like(c), formula)
-    u, v = (mx.array((part.ravel() * radius / 2.0**deep.reference.exponent).astype(np.float32)) for part in (x, y))
-    job = follow(
-        deep.start(u, v),
-        deep.leap(False),
-        deep.stride,
-        LIMIT,
-        formula.radius,
-        begin=deep.reference.skipped,
-        cycles=False,
-    )
-    [(_, orbits)] = together([job], 1)
-    got = smooth(orbits, formula)
-    early = (wanted > 0) & (wanted < 60)
-    assert early.sum() > 300
-    np.testing.assert_allclose(got[early], wanted[early], atol=0.02)
+    x, y = np.meshgrid(np.arange(30) * 2 - 29, 29 - np.arange(30) * 2)
+    for turn in (1, np.exp(0.5j)):
+        c = complex(middle) + turn * radius / 30 * (x + 1j * y).ravel()
+        wanted, far = counted(c, np.zeros_like(c), formula)
+        view = DeepView(Reference.of(middle), 30, 30, turn * 2 * radius / 30, LIMIT)
+        orbits = view.orbits(0, 30)
+        got = smooth(orbits, formula)
+        early = (wanted > 0) & (wanted < 60)
+        assert early.sum() > 300
+        np.testing.assert_allclose(got[early], wanted[early], atol=0.05)
+        assert np.median(np.abs(got - wanted)[early]) < 1e-4
+        size, steep = (np.hypot(orbits.last[k], orbits.last[k + 1]).astype(float) for k in (0, 4))
+        distance = size * np.log(np.maximum(size, 1)) / steep * radius
+        np.testing.assert_allclose(distance[early], far[early], rtol=0.05)
+        assert np.median(np.abs(distance[early] / far[early] - 1)) < 1e-3
+        bands = [smooth(view.orbits(top, top + 10), formula) for top in (0, 10, 20)]
+        np.testing.assert_allclose(np.concatenate(bands)[early], got[early], atol=0.05)
+
+
+def test_traps_of_deep_pictures() -> None:
+    middle, radius = Place.of("-0.745", "0.11", bits=96), 0.004
+    view = DeepView(Reference.of(middle), 24, 24, complex(2 * radius / 24), LIMIT, "point")
+    x, y = np.meshgrid(np.arange(24) * 2 - 23, 23 - np.arange(24) * 2)
+    c = complex(middle) + radius / 24 * (x + 1j * y).ravel()
+    orbits = view.orbits(0, 24)
+    z, wanted = np.zeros_like(c), np.full(c.shape, 1e9)
+    for _ in range(LIMIT):
+        z = np.where(np.abs(z) < 100, z * z + c, z)
+        wanted = np.minimum(wanted, np.abs(z) ** 2)
+    outside = orbits.count > 0
+    assert outside.sum() > 300
+    np.testing.assert_allclose(orbits.last[-1][outside], wanted[outside], rtol=0.05, atol=1e-3)
+
+
+def test_an_orbit_serves_a_whole_movie(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted_orbit(c: Place, limit: int) -> list[complex]:
+        asked.append(limit)
+        return orbit(c, limit)
+
+    monkeypatch.setattr("artkit.generate.bigplane.orbit", counted_orbit)
+    words = "-0.15652016683375508,1.0322471089228318"
+    places = {View.of(FractalOptions(center=words, zoom=zoom)).middle for zoom in (2.0, 5.0, 9.0, 12.0)}
+    for place in places:
+        Reference.of(place).points(100)
+    assert len(places) == len(asked) == 1
 
 
 def test_a_seed_finds_a_minibrot_with_all_its_digits() -> None:

@@ -7,9 +7,13 @@ size estimate of a minibrot.
 
 from __future__ import annotations
 
+import functools
 import math
+import threading
 from dataclasses import dataclass
 from fractions import Fraction
+
+import numpy as np
 
 SPARE_BITS = 64  # beyond the depth of the picture
 
@@ -57,6 +61,9 @@ def bits_for(radius: float) -> int:
     return max(0, -math.floor(math.log2(radius))) + SPARE_BITS
 
 
+DEEPEST_BITS = bits_for(1e-61)
+
+
 def orbit(c: Place, limit: int) -> list[complex]:
     """0, c, c² + c, …: `limit` + 1 of them rounded to complex, or up to the first beyond 64 (computed without loss)."""
     x = y = 0
@@ -67,6 +74,32 @@ def orbit(c: Place, limit: int) -> list[complex]:
         if abs(points[-1]) > 64:
             break
     return points
+
+
+class Reference:
+    """The orbit of one place, as far as it has been asked for: Z_0 = 0, Z_1 = c, …, complex128.
+
+    Its precision is that of the deepest picture, so that it serves all frames of a movie; threads may share it.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place.finer(DEEPEST_BITS)
+        self._points, self._ended, self._lock = np.zeros(1, complex), False, threading.Lock()
+
+    @staticmethod
+    @functools.lru_cache(maxsize=4)
+    def of(place: Place) -> Reference:
+        """The same one for the same place."""
+        return Reference(place)
+
+    def points(self, last: int) -> np.ndarray:
+        """Z_0 … Z_last or more; fewer where the orbit has left: then the last one is beyond 64."""
+        with self._lock:
+            if last >= len(self._points) and not self._ended:
+                wanted = max(last, 2 * len(self._points), 2000)
+                self._points = np.array(orbit(self.place, wanted))
+                self._ended = len(self._points) <= wanted
+            return self._points
 
 
 def period(c: Place, radius: float, limit: int) -> int | None:

@@ -1,225 +1,252 @@
-"""Deep zooms into the Mandelbrot set by perturbation: one orbit in full precision, differences to it in float32.
+"""Deep zooms into the Mandelbrot set: an orbit in full precision, polynomials for patches of pixels, pixels at the end.
 
-With Z_n the orbit of the middle and z_n = Z_n + d_n that of a pixel, d' = 2Zd + d² + dc (K. I. Martin 2013,
-"SuperFractalThing maths"). d is kept as w·2^e, so that it may be far below what float32
-holds; where |Z + d| < |d| the pixel goes on from the start of the reference orbit with d = z (rebasing: Zhuoran 2021,
-fractalforums.org), which leaves no glitches. The first iterations, in which d is still a cubic polynomial of dc, are
-skipped for all pixels (Martin's series).
+With Z_n the orbit of a reference and z_n = Z_n + d_n that of a point nearby, d' = (2Z + d)d + dc (K. I. Martin 2013,
+"SuperFractalThing maths"); where |Z + d| <= |d| the point goes on from the start of the reference with d = z (rebasing:
+Zhuoran 2021, fractalforums.org), which leaves no glitches. d is float64, whose exponents reach to 10^-300.
+
+Around the middle of a square patch z_n is a polynomial of the place u in it, z + Σ a_k u^k. Six terms are kept:
+a_k' = 2z·a_k + Σ a_i·a_(k-i), and dc/du more for k = 1. All pixels of a patch are followed by these few numbers. When
+the last ones are no longer small, the patch is cut into 16, whose polynomials are that one, seen from other middles;
+small patches become pixels. Pixels whose z are apart enough for float64 go on by z² + c; others (near minibrots deep
+down) by perturbation, as patches of one pixel and one term in the end, until they are.
+
+MLX has no float64 on GPUs; all of this is NumPy's, on the CPU.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-import artkit.device  # noqa: F401
-
-import mlx.core as mx
 import numpy as np
 
-from artkit.generate.escape import Formula, Kernel, Leap, State, approach
+from artkit.generate.bigplane import Reference
+from artkit.generate.escape import Orbits, TrapName, approach
+from artkit.generate.patches import CHECK, LEAVING, SAME, TERMS, Patches, alone, following
 
-LOW = 64  # pixels that rebase below 2^-40 are kept as multiples of 2^-64
-STRIDE = 3
-SERIES_ERROR = 1e-7  # of the cubic term against the linear one
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The orbit of a picture's middle: Z_0 = 0, Z_1 = c, …; the last is beyond the escape radius or at the limit.
-
-    skipped: iterations for which the series stands in; a, b, c: its terms there, times r, r² and r³.
-    exponent: r = 2^exponent is the unit in which distances to the middle are given.
-    """
-
-    points: Sequence[complex]
-    exponent: int
-    skipped: int
-    terms: tuple[complex, complex, complex]
-
-    @classmethod
-    def of(cls, points: Sequence[complex], radius: float) -> Reference:
-        """radius: the largest distance of a pixel from the middle."""
-        exponent = math.ceil(math.log2(radius))
-        unit = 2.0**exponent
-        a = b = c = 0j
-        skipped, terms = 0, (a, b, c)
-        for n, z in enumerate(points[:-1]):
-            a, b, c = 2 * z * a + unit, 2 * z * b + a * a, 2 * z * c + 2 * a * b
-            if not abs(c) < SERIES_ERROR * abs(a) or not abs(a) < 1e-3 or n + 2 >= len(points):
-                break
-            skipped, terms = n + 1, (a, b, c)
-        return cls(points, exponent, skipped, terms)
+SMALLEST = 16  # pixels along the edge of patches that become pixels, if those are apart
+FEW = 4  # terms of the patches below that
+CUT = 4  # a patch is cut into CUT × CUT
+ERROR = 0.2  # pixels that the last terms may come to
+APART = 1e-8  # distance of neighboring pixels' z from which float64 holds their difference well
+SHALLOW = 1e-12  # or that of their c
+WIDE = 1e-3  # from which float32 does
+FLAT = 1e-4  # half of what a patch may span with a trap, which is measured from its middle
+RADIUS = 64.0  # a point beyond it has escaped
+STRIDE, ROUND, CHUNK = 4, 8, 8192  # iterations between tests, tests between moving points together, points at a time
 
 
 @dataclass(frozen=True)
-class DeepFormula:
-    """z -> z² + c near a reference orbit, for points at dc = (u + iv)·r from its own.
+class DeepView:
+    """A canvas of width × height pixels, the reference's place in its middle.
 
-    The state, (N,) each: z (x, y), w (x, y), e, 2^e, r·2^-e, n of the reference, u, v; then the slope dz/dc·r·2^-e
-    (x, y) with `slope`, then the nearest approach with a trap.
+    scale: of the plane, a pixel to the right. limit: iterations at most. trap: what the nearest approach is taken to.
     """
 
-    formula: Formula
     reference: Reference
+    width: int
+    height: int
+    scale: complex
+    limit: int
+    trap: TrapName | None = None
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def orbits(self, top: int, bottom: int) -> Orbits:
+        """What becomes of the pixels of the rows top..bottom.
+
+        last: z (x, y), zeros, the slope dz/du (x, y) by u in halves of the shorter edge, and the approach to the trap.
+        """
+        size = self.width * (bottom - top)
+        count, zeros = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        last = tuple(np.full(size, first, np.float32) for first in (0, 0, 1, 0, 1e9))
+        for pixels, kind in self._by_precision(top, bottom):
+            where = (pixels.row - top) * self.width + pixels.column
+            count[where], z, a, near = self._freely(pixels, kind)
+            a = a * (abs(self.scale) / self.scale * min(self.width, self.height))
+            a *= np.minimum(1, 1e36 / np.maximum(np.abs(a), 1e-300))  # within what float32 holds
+            for target, part in zip(last, (np.real(z), np.imag(z), np.real(a), np.imag(a), near), strict=True):
+                target[where] = part
+        return Orbits(count, (*last[:2], zeros, zeros, *last[2:]))
 
     @property
-    def stride(self) -> int:
-        """Iterations between two tests: one less than usual, since w is 2^-e times as large as z."""
-        return STRIDE
+    def begin(self) -> int:
+        """Iterations for which one polynomial stands for all pixels; the limit, if all of them are inside."""
+        return int(self._root.n[0])
 
-    def start(self, u: mx.array, v: mx.array) -> State:
-        """The state after the skipped iterations."""
-        reference, one = self.reference, mx.ones_like(u)
-        e = math.floor(math.log2(abs(reference.terms[0]))) if reference.skipped else reference.exponent
-        a, b, c = (term / 2.0**e for term in reference.terms)
-        w = _polynomial(u, v, (0j, a, b, c))
-        z = reference.points[reference.skipped]
-        slope = _polynomial(u, v, (a, 2 * b, 3 * c)) if self.formula.slope else ()
-        trap = [one * 1e9] if self.formula.trap else []
-        s, t = _scales(one * e, reference.exponent)
-        place = mx.full(u.shape, reference.skipped, mx.int32)
-        return (z.real + s * w[0], z.imag + s * w[1], *w, one * e, s, t, place, u, v, *slope, *trap)
+    def _by_precision(self, top: int, bottom: int) -> Iterator[tuple[Patches, type[np.complexfloating]]]:
+        """The pixels, and what their z² + c is computed in."""
+        if (found := self.pixels(top, bottom)) is not None:
+            wide = np.abs(found.terms[0]) > WIDE / 2
+            yield found.only(np.flatnonzero(wide)), np.complex64
+            yield found.only(np.flatnonzero(~wide)), np.complex128
 
-    def kernel(self) -> Kernel:
-        """`stride` iterations, each of them looking for pixels to rebase: the plain form, and that for GPUs."""
-        points = mx.array(np.array(self.reference.points, np.complex64))
-        last = len(self.reference.points) - 1
+    def pixels(self, top: int, bottom: int) -> Patches | None:
+        """The pixels of the rows top..bottom that are not found inside, as patches of edge 1, in no order.
 
-        def kernel(*state: mx.array) -> State:
-            state = _normalized(state, self.formula, self.reference.exponent)
-            for _ in range(self.stride):
-                place = state[7]
-                here, following = points[place], points[mx.minimum(place + 1, last)]
-                state = _careful(self.formula, self.reference.exponent, last)(here, following, *state)
-            return state
-
-        return kernel
-
-    def leap(self, compiled: bool) -> Leap:
-        """`stride` iterations for the CPU, where choosing by pixel costs more than arithmetic: boldly without a look at
-        rebasing; the few pixels that needed it are taken again, carefully.
+        Their z are apart enough for float64, or about to leave. None if there are none.
         """
-        table = np.array(self.reference.points, np.complex64)
-        last, stride, exponent = len(table) - 1, self.stride, self.reference.exponent
-        bold = _bold(self.formula, compiled)
-        careful = self.kernel()
-        turn = 0
+        edge, failed = self._edge, [self._root] if self.begin < self.limit else []
+        leaving: list[Patches] = []
+        found: list[Patches] = []
+        while edge > 1:
+            finer = edge // CUT
+            if edge <= SMALLEST:
+                fit = [self._apart(patches, edge) for patches in failed]
+                leaving += [patches.only(which) for patches, which in zip(failed, fit, strict=True)]
+                failed = [patches.only(~which) for patches, which in zip(failed, fit, strict=True)]
+                found += [self._cut(patches, edge, 1, top, bottom) for patches in leaving]
+                leaving = []
+            leaving = [self._cut(patches, edge, finer, top, bottom) for patches in leaving]
+            parts = [self._cut(Patches.joined(failed), edge, finer, top, bottom)] if failed else []
+            edge, failed = finer, []
+            for part in parts:
+                for ended, leaves in self._followed(part, edge):
+                    (leaving if leaves else failed).append(ended)
+        found += leaving + failed
+        return Patches.joined(found) if found else None
 
-        def leap(state: State) -> Generator[None, None, State]:
-            nonlocal turn
-            turn += 1
-            if turn % 4 == 0:
-                state = _normalized(state, self.formula, exponent)
-            place = np.array(state[7])
-            shared = place[0] if (place == place[0]).all() else place
-            points = [table[np.minimum(shared + k, last)] for k in range(stride + 1)]
-            parts = [mx.array(np.ascontiguousarray(part)) for z in points for part in (np.real(z), np.imag(z))]
-            worst, *new = bold(mx.array(place + stride), *parts, *state)
-            mx.async_eval(worst, new, state)
-            yield
-            again = np.flatnonzero(~(np.array(worst, copy=False) >= 0) | (place + stride >= last))
-            if not len(again):
-                return tuple(new)
-            chosen = tuple(mx.array(np.array(array, copy=False)[again]) for array in state)
-            chosen = careful(*chosen)
-            mx.async_eval(chosen)
-            yield
-            arrays = [np.array(array) for array in new]
-            for array, right in zip(arrays, chosen, strict=True):
-                array[again] = np.array(right, copy=False)
-            return tuple(mx.array(array) for array in arrays)
+    @functools.cached_property
+    def _edge(self) -> int:
+        """Of the patch that the whole canvas is."""
+        edge = SMALLEST
+        while edge < max(self.width, self.height):
+            edge *= CUT
+        return edge
 
-        return leap
+    @functools.cached_property
+    def _root(self) -> Patches:
+        """The patch that the whole canvas is, as far as its polynomial goes."""
+        edge, one = self._edge, np.ones(1)
+        column, row = (np.array([length // 2 - edge // 2]) for length in (self.width, self.height))
+        dc, flattest = self._at(column, row, edge), FLAT if self.trap else np.inf
+        own, bound = self.scale * edge / 2, ERROR * 2 / edge
+        n, z, d, terms = alone(self.reference, complex(dc[0]), own, self.limit, bound, flattest)
+        number, a = np.array([n]), np.array(terms)[:, None]
+        return Patches(column, row, number, number, d * one, z * one, dc, a, 1e9 * one, number, d * one, a, number)
 
+    def _at(self, column: np.ndarray, row: np.ndarray, edge: int) -> np.ndarray:
+        """The distance of patches' middles from the middle of the canvas, in the plane."""
+        return self.scale * ((column + (edge - self.width) / 2) - 1j * (row + (edge - self.height) / 2))
 
-def _polynomial(u: mx.array, v: mx.array, terms: Sequence[complex]) -> tuple[mx.array, mx.array]:
-    """Σ terms[k]·(u + iv)^k by Horner's rule: real and imaginary part."""
-    re, im = mx.full(u.shape, terms[-1].real), mx.full(u.shape, terms[-1].imag)
-    for term in reversed(terms[:-1]):
-        re, im = re * u - im * v + term.real, re * v + im * u + term.imag
-    return re, im
+    def _cut(self, patches: Patches, edge: int, finer: int, top: int, bottom: int) -> Patches:
+        """The smaller patches in patches, those on the canvas and with something in the rows top..bottom."""
+        cut = patches.cut(edge // finer, finer, TERMS if finer >= SMALLEST else FEW if finer > 1 else 1)
+        column, row = cut.column, cut.row
+        shown = (column + finer > 0) & (column < self.width) & (row + finer > top) & (row < bottom)
+        cut = cut.only(np.flatnonzero(shown))
+        return replace(cut, dc=self._at(cut.column, cut.row, finer))
 
+    def _apart(self, patches: Patches, edge: int) -> np.ndarray:
+        """Those whose pixels are apart enough for float64."""
+        return np.abs(patches.terms[0]) * 2 / edge > (APART if abs(self.scale) < SHALLOW else -1)
 
-def _power_of_two(exponent: mx.array) -> mx.array:
-    """2^exponent exactly, for whole exponents from -126 to 126; 0 below, 2^126 above."""
-    bits = (mx.clip(exponent, -127, 126).astype(mx.int32) + 127) << 23
-    return bits.view(mx.float32)
+    def _followed(self, patches: Patches, edge: int) -> Iterator[tuple[Patches, bool]]:
+        """Patches when they cannot go on as they are, and whether that is because they are about to leave.
 
+        Those that are inside are dropped.
+        """
+        while len(patches):
+            before, patches = patches, self._onward(patches, edge)
+            with np.errstate(over="ignore", invalid="ignore"):
+                near, span = np.abs(patches.z) < LEAVING, np.abs(patches.terms[0])
+                good = patches.ends() <= 2 * ERROR / edge * span if edge > 1 else ~self._apart(patches, 1)
+                if self.trap and edge > 1:
+                    good &= span <= FLAT
+                stays = near & good & ~patches.returned() & (patches.n < self.limit)
+            if not stays.all():
+                yield before.only(np.flatnonzero(~near)), True
+                yield before.only(np.flatnonzero(near & ~good)), False
+                patches = patches.only(np.flatnonzero(stays))
+            patches = patches.marked()
 
-def _scales(e: mx.array, exponent: int) -> tuple[mx.array, mx.array]:
-    """2^e, and r·2^-e."""
-    return _power_of_two(e), _power_of_two(exponent - e)
+    def _onward(self, patches: Patches, edge: int) -> Patches:
+        """`CHECK` iterations."""
+        m, d, z = patches.m.copy(), patches.d.copy(), patches.z.copy()
+        terms, near = patches.terms, patches.near
+        points = self.reference.points(int(m.max()) + CHECK + 1)
+        own, last = self.scale * edge / 2, len(points) - 1
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(CHECK):
+                z += z
+                after = z * terms
+                for i in range(1, len(terms)):
+                    after[i:] += terms[i - 1] * terms[: len(terms) - i]
+                after[0] += own
+                terms = after
+                z -= d  # 2Z + d
+                d *= z
+                d += patches.dc
+                m += 1
+                np.add(points[m], d, out=z)
+                again = np.flatnonzero(~(np.abs(z) > np.abs(d)) | (m >= last))
+                if len(again):
+                    d[again], m[again] = z[again], 0
+                if self.trap:
+                    near = np.minimum(near, approach(self.trap, np.real(z), np.imag(z)))
+        return replace(patches, n=patches.n + CHECK, m=m, d=d, z=z, terms=terms, near=near)
 
+    def _freely(
+        self, pixels: Patches, kind: type[np.complexfloating]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels by z² + c, a few thousand at a time, to their end: count (0 inside), z, dz/du, near."""
+        count, ends = np.zeros(len(pixels)), [np.zeros(len(pixels), complex), np.ones(len(pixels), complex)]
+        nearest, n = pixels.near.copy(), pixels.n
+        starts = pixels.z, pixels.terms[0], complex(self.reference.place) + pixels.dc
+        z, a, c = (start.astype(kind) for start in starts)
+        who, done, again, seen = np.arange(len(pixels)), 0, 0, (z.copy(), a.copy())
+        living = n < self.limit
+        while living.any():
+            if not living.all():
+                who, z, a, c, n = (array[living] for array in (who, z, a, c, n))
+                seen, living = (seen[0][living], seen[1][living]), living[living]
+            for first in range(0, len(who), CHUNK):
+                here = slice(first, first + CHUNK)
+                self._round(here, who, living, z, a, c, n, seen, count, ends, nearest)
+            n = n + ROUND * STRIDE
+            living &= n < self.limit
+            done += ROUND * STRIDE
+            if done >= again:
+                seen, again = (z.copy(), a.copy()), int(following(np.array(done)))
+        return np.where(count <= self.limit, count, 0), ends[0], ends[1], nearest
 
-def _normalized(state: State, formula: Formula, exponent: int) -> State:
-    """The same differences with the larger part of w between 1 and 2, where it was not far below."""
-    x, y, wx, wy, e, _, _, place, u, v, *more = state
-    size = mx.maximum(mx.abs(wx), mx.abs(wy))
-    shift = mx.maximum((size.view(mx.int32) >> 23) - 127, -60).astype(mx.float32)  # bits 23 to 30 are the exponent
-    back = _power_of_two(-shift)
-    e = e + shift
-    if formula.slope:
-        more[:2] = more[0] * back, more[1] * back
-    return (x, y, wx * back, wy * back, e, *_scales(e, exponent), place, u, v, *more)
-
-
-def _onward(
-    formula: Formula, here: tuple[mx.array, mx.array], following: tuple[mx.array, mx.array], state: State
-) -> tuple[State, mx.array, mx.array]:
-    """One iteration between two points of the reference; also d (x, y) after it. The place is left as it was."""
-    x, y, wx, wy, e, s, t, place, u, v, *more = state
-    if formula.slope:
-        gx, gy = more[:2]
-        more[:2] = 2 * (x * gx - y * gy) + t, 2 * (x * gy + y * gx)
-    ax, ay = 2 * here[0] + s * wx, 2 * here[1] + s * wy
-    wx, wy = ax * wx - ay * wy + t * u, ax * wy + ay * wx + t * v
-    dx, dy = s * wx, s * wy
-    x, y = following[0] + dx, following[1] + dy
-    if formula.trap:
-        more[-1] = mx.minimum(more[-1], approach(formula.trap, x, y))
-    return (x, y, wx, wy, e, s, t, place, u, v, *more), dx, dy
-
-
-@functools.cache
-def _bold(formula: Formula, compiled: bool) -> Kernel:
-    """`stride` iterations without rebasing: (new place, points of the reference, state) -> (worst, new state).
-
-    worst: the least of |z|² - |d|² on the way; below 0, the pixel should have been rebased.
-    """
-
-    def bold(place: mx.array, *parts: mx.array) -> State:
-        points, state = parts[: 2 * STRIDE + 2], parts[2 * STRIDE + 2 :]
-        worst = mx.full((), 1e30)
-        for k in range(STRIDE):
-            here, following = (points[2 * k], points[2 * k + 1]), (points[2 * k + 2], points[2 * k + 3])
-            state, dx, dy = _onward(formula, here, following, state)
-            worst = mx.minimum(worst, state[0] * state[0] + state[1] * state[1] - dx * dx - dy * dy)
-        return (worst, *state[:7], place, *state[8:])
-
-    return mx.compile(bold) if compiled else bold
-
-
-@functools.cache
-def _careful(formula: Formula, exponent: int, last: int) -> Kernel:
-    """One iteration, rebased where |z| < |d| and at the end of the reference: (Z_n, Z_n+1, state) -> state."""
-
-    def careful(here: mx.array, following: mx.array, *before: mx.array) -> State:
-        ends = (mx.real(here), mx.imag(here)), (mx.real(following), mx.imag(following))
-        state, dx, dy = _onward(formula, *ends, before)
-        x, y, wx, wy, e, s, t, place, u, v, *more = state
-        place = place + 1
-        again = (x * x + y * y < dx * dx + dy * dy) | (place >= last)
-        small = mx.maximum(mx.abs(x), mx.abs(y)) < 2.0**-40
-        grown = mx.where(small, 2.0**LOW, 1.0)
-        if formula.slope:
-            more[:2] = (mx.where(again, part * s * grown, part) for part in more[:2])
-        new_e = mx.where(small, -float(LOW), 0.0)
-        e, wx, wy = mx.where(again, new_e, e), mx.where(again, x * grown, wx), mx.where(again, y * grown, wy)
-        new_s, new_t = _scales(new_e, exponent)
-        s, t = mx.where(again, new_s, s), mx.where(again, new_t, t)
-        return (x, y, wx, wy, e, s, t, mx.where(again, 0, place), u, v, *more)
-
-    return careful
+    def _round(
+        self,
+        here: slice,
+        who: np.ndarray,
+        living: np.ndarray,
+        z: np.ndarray,
+        a: np.ndarray,
+        c: np.ndarray,
+        n: np.ndarray,
+        seen: tuple[np.ndarray, np.ndarray],
+        count: np.ndarray,
+        ends: list[np.ndarray],
+        nearest: np.ndarray,
+    ) -> None:
+        """ROUND × STRIDE iterations of some of the pixels, in place."""
+        who, living, z, a, c, n = (array[here] for array in (who, living, z, a, c, n))
+        was, a_was = (array[here] for array in seen)
+        own, twice = z.dtype.type(self.scale / 2), np.empty_like(z)
+        for turn in range(1, ROUND + 1):
+            for _ in range(STRIDE):
+                np.add(z, z, out=twice)
+                a *= twice
+                a += own
+                np.square(z, out=z)
+                z += c
+                if self.trap:
+                    nearest[who] = np.where(
+                        living, np.minimum(nearest[who], approach(self.trap, np.real(z), np.imag(z))), nearest[who]
+                    )
+            out = np.flatnonzero(living & ~(np.abs(z) <= RADIUS))
+            if len(out):
+                places = who[out]
+                count[places] = n[out] + turn * STRIDE
+                ends[0][places], ends[1][places] = z[out], a[out]
+                living[out] = False
+                z[out], c[out], a[out] = 0, 0, 0
+            span = np.abs(a)
+            back = living & (np.abs(z - was) <= SAME * span)
+            if back.any():
+                living &= ~(back & (np.abs(a - a_was) <= 10 * SAME * span))

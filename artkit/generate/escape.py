@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import artkit.device as device
 
@@ -24,6 +24,7 @@ Leap = Callable[[State], Generator[None, None, State]]  # the same on the CPU; y
 FormulaName = Literal["mandelbrot", "julia", "ship"]
 TrapName = Literal["point", "cross", "circle"]
 
+FEW = 8192  # points
 LARGEST = 110  # log2 of the largest |z| that may come up between two tests; float32 ends at 2^128
 
 
@@ -65,10 +66,14 @@ class Formula:
         return _fused(self) if compiled else functools.partial(_iterate, self)
 
     def leap(self, compiled: bool) -> Leap:
-        """`stride` iterations, for `follow`."""
+        """`stride` iterations, for `follow`. Few points are NumPy's, which begins sooner with them than MLX."""
         kernel = self.kernel(compiled)
 
         def leap(state: State) -> Generator[None, None, State]:
+            if state[0].size <= FEW:
+                few: Any = tuple(np.array(array, copy=False) for array in state)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    return _iterate(self, *few)
             state = kernel(*state)
             mx.async_eval(state)
             yield
@@ -86,13 +91,13 @@ class Formula:
         px, py = _power(x, y, self.power)
         x, y = px + cx, py + cy
         if self.trap:
-            rest[-1] = mx.minimum(rest[-1], approach(self.trap, x, y))
+            rest[-1] = _library(x).minimum(rest[-1], approach(self.trap, x, y))
         return (x, y, cx, cy, *rest)
 
     def _slope(self, x: mx.array, y: mx.array, dx: mx.array, dy: mx.array) -> tuple[mx.array, mx.array]:
         """d(z^p + c) = p z^(p-1) dz + 1; for "ship" the parts change sign with those of z first."""
         if self.name == "ship":
-            dx, dy = dx * mx.sign(x), dy * mx.sign(y)
+            dx, dy = dx * _library(x).sign(x), dy * _library(y).sign(y)
             x, y = mx.abs(x), mx.abs(y)
         ax, ay = _power(x, y, self.power - 1)
         ax, ay = ax * self.power, ay * self.power
@@ -111,12 +116,21 @@ def _power(x: mx.array, y: mx.array, power: int) -> tuple[mx.array, mx.array]:
     return (px * x - py * y, px * y + py * x) if power % 2 else (px, py)
 
 
-def approach(trap: TrapName, x: mx.array, y: mx.array) -> mx.array:
-    """How far points are from a trap; orbits beyond |x| + |y| = 3 no longer come near to the cross."""
+def approach(trap: TrapName, x: Any, y: Any) -> Any:
+    """How far points are from a trap; orbits beyond |x| + |y| = 3 no longer come near to the cross.
+
+    x, y, and what comes of them: arrays of MLX or of NumPy.
+    """
     if trap == "cross":
-        return mx.maximum(mx.minimum(mx.abs(x), mx.abs(y)), mx.abs(x) + mx.abs(y) - 3)
+        library = _library(x)
+        return library.maximum(library.minimum(abs(x), abs(y)), abs(x) + abs(y) - 3)
     square = x * x + y * y
-    return square if trap == "point" else mx.abs(square - 1)
+    return square if trap == "point" else abs(square - 1)
+
+
+def _library(array: Any) -> Any:
+    """Where the functions for an array are."""
+    return np if isinstance(array, np.ndarray) else mx
 
 
 def _iterate(formula: Formula, *state: mx.array) -> State:

@@ -20,12 +20,12 @@ import mlx.core as mx
 from artkit.contract import Step
 from artkit.generate.canvas import shaded
 from artkit.generate.palettes import Palette
+from artkit.generate.views import BASE
 
 if TYPE_CHECKING:
     from artkit.generate.fractal import FractalOptions
 
 ITERATIONS = 48
-RADIUS = 1.5  # half of the shorter edge at zoom 0
 
 
 def factor_of(seed: int) -> complex:
@@ -58,7 +58,7 @@ def _once(x: mx.array, y: mx.array, slow: mx.array, power: int, factor: complex)
 def newton_steps(options: FractalOptions) -> Iterator[Step]:
     """The picture, band by band. A root is a part of the palette; slow places are dark, and lit at their rims."""
     palette, power = Palette.of(options.palette), max(3, options.power)
-    factor, radius = factor_of(options.seed), RADIUS * 10.0 ** -(options.zoom or 0)
+    factor, radius = factor_of(options.seed), BASE["newton"] * 10.0 ** -(options.zoom or 0)
     middle = [float(part) for part in options.center.split(",")] if options.center else [0.0, 0.0]
     iterate = functools.partial(newton, power=power, factor=factor, iterations=options.limit or ITERATIONS)
     turn = math.radians(options.angle)
