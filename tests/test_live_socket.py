@@ -14,6 +14,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from artkit.interfaces.engine import Engine
+from artkit.interfaces.live import client as live_client
 from artkit.interfaces.live import socket as live_socket
 from tests.live_frames import barcode, jpeg, number_of, unjpeg
 from tests.style_files import make_gallery
@@ -117,7 +118,7 @@ class Slow:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.go = threading.Semaphore(0)
         self.drawn: list[int] = []
-        monkeypatch.setattr(live_socket.Restyler, "draw", lambda _, frame, most: self.draw(frame))
+        monkeypatch.setattr(live_client.Restyler, "draw", lambda _, frame, most: self.draw(frame))
 
     def draw(self, frame: np.ndarray) -> np.ndarray:
         assert self.go.acquire(timeout=10)
@@ -204,7 +205,7 @@ def test_bad_messages_are_answered_with_a_sentence(client: TestClient, text: str
         (b"\0\0\0\1no JPEG", "no JPEG, or damaged"),
         (b"\0\0\0\1" + jpeg(barcode(1))[:400], "no JPEG, or damaged"),
         (b"\0\0\0\1" + jpeg(np.zeros((8, 1928, 3), np.uint8)), "1928×8 pixels; 1920 is the most"),
-        (bytes(live_socket.MAX_FRAME + 1), "at most 4 MB"),
+        (bytes(live_client.MAX_FRAME + 1), "at most 4 MB"),
     ],
 )
 def test_bad_frames_are_answered_with_a_sentence(client: TestClient, data: bytes, said: str) -> None:
@@ -223,7 +224,7 @@ def test_a_failure_while_drawing_is_a_sentence_too(client: TestClient, monkeypat
     def fails(*_: Any) -> None:
         raise RuntimeError("cannot allocate 3 GB")
 
-    monkeypatch.setattr(live_socket.Restyler, "draw", fails)
+    monkeypatch.setattr(live_client.Restyler, "draw", fails)
     with client.websocket_connect("/api/live") as socket:
         camera = Camera(socket)
         camera.send(8, barcode(8))
@@ -256,7 +257,7 @@ def test_several_clients_each_get_their_own(client: TestClient) -> None:
 
 
 def test_there_is_an_end_to_how_many_may_stream(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_socket, "MOST_STREAMS", 1)
+    monkeypatch.setattr(live_client, "MOST_STREAMS", 1)
     with client.websocket_connect("/api/live") as first:
         camera = Camera(first)
         camera.send(1, barcode(1))
@@ -278,7 +279,7 @@ def test_there_is_an_end_to_how_many_may_stream(client: TestClient, monkeypatch:
 
 
 def test_a_client_that_says_nothing_is_let_go(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_socket, "IDLE", 0.1)
+    monkeypatch.setattr(live_client, "IDLE", 0.1)
     with client.websocket_connect("/api/live") as socket:
         Camera(socket)
         with pytest.raises(WebSocketDisconnect):

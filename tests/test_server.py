@@ -1,5 +1,6 @@
 """The HTTP API: what it answers, what it refuses, and that nobody can harm it or look into the machine."""
 
+import asyncio
 import base64
 import contextlib
 import io
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -597,6 +599,21 @@ def test_the_folder_is_private_cleaned_and_removed(tmp_path: Path) -> None:
     with client(folder):
         assert folder.exists()
     assert not folder.exists()
+
+
+def test_a_browser_that_leaves_in_the_middle_of_an_upload_is_no_error() -> None:
+    def app(cause: Exception) -> server_guard.Limits:
+        async def answers(*_: Any) -> None:
+            raise RuntimeError("Caught handled exception, but response already started.") from cause
+
+        return server_guard.Limits(answers, 1000)
+
+    async def nothing(*_: Any) -> Any: ...
+
+    scope = {"type": "http", "headers": []}
+    asyncio.run(app(ClientDisconnect())(scope, nothing, nothing))
+    with pytest.raises(RuntimeError):
+        asyncio.run(app(ValueError())(scope, nothing, nothing))
 
 
 # --- examples -----------------------------------------------------------------------------------------------------

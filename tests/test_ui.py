@@ -25,7 +25,9 @@ from artkit.image import Picture, load, load_recipe
 from artkit.interfaces.engine import Engine
 from artkit.interfaces.studio import work as studio
 from artkit.stylize import gallery
-from artkit.stylize.options import RestyleOptions
+from artkit.stylize.options import OptimizeOptions, RestyleOptions
+from artkit.stylize.sheet import GAP
+from tests.picture_files import png_header
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "samples" / "chelsea.jpg"
@@ -211,7 +213,7 @@ def test_nothing_moves_any_more_after_an_error(visit, tmp_path):
 @pytest.mark.parametrize("size", [DESK, PHONE])
 def test_what_draws_a_piece_stays_in_sight(visit, size):
     page = visit(size)
-    assert page.locator("#samples .gallery-item").first.is_visible()
+    page.locator("#samples .gallery-item").first.wait_for()
     page.get_by_role("tab", name="Create", exact=True).click()
     page.locator("label", has_text="Seed of every random draw").wait_for()
     page.evaluate("scrollTo(0, 900)")
@@ -391,15 +393,16 @@ def test_regions_say_what_is_missing(tmp_path):
         masks_of({"layers": [layer]}, 2, photo, tmp_path)
 
 
-def test_a_grid_puts_every_picture_in_its_place():
-    from artkit.interfaces.studio.grid import Grid
-
-    grid = Grid(["Starry", "Wave"], ["40%", "100%"], (32, 24))
-    for row in range(2):
-        for column in range(2):
-            grid.put(row, column, np.full((24, 32, 3), [row, column, 0.5], np.float32))
-    found = {tuple(color) for color in (grid.pixels().reshape(-1, 3) * 255 + 0.5).astype(np.uint8).tolist()}
-    assert {(0, 0, 128), (0, 255, 128), (255, 0, 128), (255, 255, 128)} <= found
+def test_a_sheet_has_a_row_for_each_style_and_a_column_for_each_strength():
+    photo = load(PHOTO).resized(48)
+    *_, last = (step.image for step in studio.grid_steps(photo, ["starry", "wave"], [0, 1], 48))
+    sheet, (height, width) = np.array(last[0]), photo.pixels.shape[:2]
+    across, down = width + GAP, height + GAP + 22
+    pieces = [sheet[GAP + y : GAP + y + height, GAP + x : GAP + x + width] for y in (0, down) for x in (0, across)]
+    plain, starry, plain_too, wave = pieces
+    assert np.abs(plain - photo.pixels).max() < 0.01
+    np.testing.assert_array_equal(plain, plain_too)
+    assert min(np.abs(a - b).mean() for a, b in ((starry, plain), (wave, plain), (starry, wave))) > 0.05
 
 
 def test_recipes_of_other_things_are_refused(tmp_path):
@@ -431,6 +434,19 @@ def test_what_is_learned_before_a_stop_is_in_the_gallery(tmp_path, monkeypatch):
     assert max(load(style.preview).size) == 320
     with pytest.raises(WrongCall, match=f'there is a style "{name}" already'):
         next(learn_steps(painting, name, options, [PHOTO], enough))
+
+
+def test_paintings_have_the_limit_that_photos_have(tmp_path: Path) -> None:
+    (tmp_path / "huge.png").write_bytes(png_header(11_000, 11_000))
+    photo, huge = load(PHOTO).resized(32), str(tmp_path / "huge.png")
+    look = studio.Look((huge,), RestyleOptions(size=32, fast=True))
+    for steps in (
+        studio.look_steps(photo, look, studio.Trail()),
+        studio.refine_steps(photo, (huge,), OptimizeOptions(size=64), (), studio.Trail()),
+        studio.refine_steps(photo, ("starry",), OptimizeOptions(size=64, init=huge), (), studio.Trail()),
+    ):
+        with pytest.raises(PictureError, match="the limit is 100,000,000"):
+            next(steps)
 
 
 def test_pictures_have_the_servers_size(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import artkit.device  # noqa: F401  (fast BLAS before OpenCV)
 
@@ -23,15 +23,15 @@ import numpy as np
 from artkit.contract import ArtkitError, DeviceError, WrongCall
 from artkit.image import find_pictures, load
 from artkit.video.decoding import is_address
-from artkit.video.media import read_frames
+from artkit.video.media import Frames, read_frames
 
 WARM_UP = 5.0  # seconds that a camera may take for its first frame
 PATIENCE = 2.0  # seconds without a frame after which a camera counts as gone
 
 
-@dataclass
-class Source:
-    """Frames to iterate once, on any one thread.
+@dataclass(frozen=True)
+class Source(Frames):
+    """Frames of live pictures.
 
     fps: frames a second as they were taken, 0 where unknown. live: they come whether one is ready or not.
     sound: the file that has sound to them, if any.
@@ -42,19 +42,6 @@ class Source:
     _frames: Iterator[np.ndarray] = field(repr=False)
     _close: Callable[[], Any] = field(repr=False, default=lambda: None)
     sound: Path | None = None
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return self._frames
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the camera or the file."""
-        self._close()
 
 
 def open_source(text: str, *, longest: int = 640, fps: float = 30.0, hold: float = 0.0, loop: bool = False) -> Source:

@@ -15,10 +15,11 @@ GAP = 12  # pixels around every cell
 RATIO = 1.5  # width to height of the sheet, about
 
 
-def contact_sheet(cells: Sequence[tuple[str, Picture]], edge: int) -> Picture:
+def contact_sheet(cells: Sequence[tuple[str, Picture]], edge: int, columns: int = 0) -> Picture:
     """Captions and pictures, in rows from the top left; `edge` pixels is the longest edge of each.
 
-    Cells are as large as the widest and the highest picture; transparent pixels are white. WrongCall without pictures.
+    columns: how many, 0 for as many as fill the sheet best. Cells are as large as the widest and the highest picture;
+    transparent pixels are white. WrongCall without pictures.
     """
     if not cells:
         raise WrongCall("there are no pictures to put on a sheet")
@@ -26,7 +27,7 @@ def contact_sheet(cells: Sequence[tuple[str, Picture]], edge: int) -> Picture:
     width, height = max(p.width for p in pictures), max(p.height for p in pictures)
     size = max(11, edge // 20)  # of the captions, pixels
     across, down = width + GAP, height + 2 * size + GAP
-    columns = columns_for(len(cells), across, down)
+    columns = columns or columns_for(len(cells), across, down)
     sheet = Image.new("RGB", (columns * across + GAP, math.ceil(len(cells) / columns) * down + GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
     for index, ((caption, _), picture) in enumerate(zip(cells, pictures, strict=True)):

@@ -29,20 +29,14 @@ from artkit.video.encoding import CONTAINERS, MovieSink
 SUFFIXES = (*CONTAINERS, *KINDS)
 
 
-@dataclass(frozen=True)
-class Clip:
-    """An open video or animation, iterated once.
+class Frames:
+    """Frames, (H, W, 3) uint8 RGB, to iterate once on any one thread, and where they come from, to be closed.
 
-    fps: frames a second. width, height: pixels, as shown. count: frames to come, None where the file does not say
-    (and near the truth where it does).
+    What is one has these two as fields: with Frames() as frames: for frame in frames: …
     """
 
-    fps: float
-    width: int
-    height: int
-    count: int | None
-    _frames: Iterator[np.ndarray] = field(repr=False)
-    _close: Callable[[], Any] = field(repr=False)
+    _frames: Iterator[np.ndarray]
+    _close: Callable[[], Any]
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return self._frames
@@ -54,8 +48,24 @@ class Clip:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file or the camera."""
         self._close()
+
+
+@dataclass(frozen=True)
+class Clip(Frames):
+    """An open video or animation.
+
+    fps: frames a second. width, height: pixels, as shown. count: frames to come, None where the file does not say
+    (and near the truth where it does).
+    """
+
+    fps: float
+    width: int
+    height: int
+    count: int | None
+    _frames: Iterator[np.ndarray] = field(repr=False)
+    _close: Callable[[], Any] = field(repr=False)
 
 
 def read_frames(source: str | Path) -> Clip:

@@ -22,8 +22,7 @@ def gallery_tab() -> tuple[gr.HTML, gr.Dropdown, gr.State]:
             show_label=False, container=False, placeholder="Search: a painter, a year, a word", elem_id="search",
             label="Search", scale=3,
         )  # fmt: skip
-    shown = gr.HTML(cards(""), elem_id="cards", apply_default_css=False)
-    with gr.Row():
+    with gr.Row(elem_id="changes"):
         with gr.Accordion("Add a style", open=False, elem_id="add-style"):
             file = gr.File(
                 label="An .artstyle file, or a zip with a style.toml", height=110, file_types=[".artstyle", ".zip"]
@@ -34,6 +33,7 @@ def gallery_tab() -> tuple[gr.HTML, gr.Dropdown, gr.State]:
             own = gr.Dropdown(own_names(), label="Style")
             remove = gr.Button("Remove", variant="stop")
     news = gr.HTML(line(""), elem_id="gallery-news")
+    shown = gr.HTML(cards(""), elem_id="cards", apply_default_css=False)
 
     def take_in(path: str | None, wanted: str, count: int) -> Any:
         with sentences():

@@ -53,6 +53,10 @@ class Refining:
         with sentences():
             if not file or kept is None:
                 raise WrongCall("paint a photo first; refining goes on from there")
+            yield {
+                easel.stop: gr.Button(visible=True), easel.refine: gr.Button(visible=False),
+                easel.news: bar("Getting ready", None), easel.plot: gr.HTML("", visible=True),
+            }  # fmt: skip
             photo, look, start = opened(file), settings.look(data), kept.write("PNG", desk.folder)
             options, paintings = self._options(data, look, start), _paintings(look, data[self.painting])
             desk.allow(options.size)
@@ -60,10 +64,6 @@ class Refining:
             begun = desk.begin(
                 request, "refine", lambda: studio.refine_steps(photo, paintings, options, look.masks, trail)
             )
-            yield {
-                easel.stop: gr.Button(visible=True), easel.refine: gr.Button(visible=False),
-                easel.news: bar("Getting ready", None), easel.plot: gr.HTML("", visible=True),
-            }  # fmt: skip
             for update in begun:
                 if update.image is None:
                     yield {easel.news: waiting(update)}

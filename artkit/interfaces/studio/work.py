@@ -25,6 +25,7 @@ from artkit.interfaces.server.orders import MAX_PIXELS
 from artkit.live.options import LiveOptions
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
+from artkit.stylize.sheet import contact_sheet
 
 PREVIEW = 512  # longest edge of what is shown first, pixels
 FORMATS = {"PNG": "png", "JPEG": "jpg", "TIFF, 16 bits": "tif"}
@@ -136,18 +137,14 @@ def refine_steps(
 
 def grid_steps(photo: Picture, names: Sequence[str], strengths: Sequence[float], edge: int) -> Iterator[Step]:
     """One photo in several styles, a row each, as strong as the columns say; a step for every picture on the sheet."""
-    from artkit.interfaces.studio.grid import Grid
-
-    titles = [gallery.get(name).manifest.title for name in names]
-    sheet = Grid(titles, [f"{strength:.0%}" for strength in strengths], photo.resized(edge).size)
-    total, done = len(names) * len(strengths), 0
-    for row, name in enumerate(names):
-        for column, strength in enumerate(strengths):
-            options = RestyleOptions(size=edge, strength=strength)
-            for step in open_job(Choice((name,), options), ()).steps(photo):
-                sheet.put(row, column, np.array(step.image[0]))
-            done += 1
-            yield Step(mx.array(sheet.pixels()[None]), done, total)
+    wanted = [(name, strength) for name in names for strength in strengths]
+    small = photo.resized(edge)
+    cells = [("", Picture(np.ones_like(small.pixels)))] * len(wanted)
+    for number, (name, strength) in enumerate(wanted):
+        options = RestyleOptions(size=edge, strength=strength)
+        *_, last = open_job(Choice((name,), options), ()).steps(photo)
+        cells[number] = (f"{gallery.get(name).manifest.title}, {strength:.0%}", Picture.of(last.image))
+        yield Step(contact_sheet(cells, edge, len(strengths)).array(), number + 1, len(wanted))
 
 
 def film_steps(source: Path, styles: Sequence[str], options: LiveOptions, target: Path) -> Iterator[Step]:
