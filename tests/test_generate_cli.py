@@ -256,6 +256,7 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
         (["noise", "--size", "32", "-o", "nowhere/out.png"], 1, "nowhere"),
         (["noise", "--size", "32", "-o", "out.xyz"], 1, "xyz"),
         (["noise", "--size", "32", "-o", "out.svg"], 2, "no strokes"),
+        (["flow", "--size", "32", "-o", "out.svg"], 2, "--look pen"),
         (["noise", "--size", "32", "-o", "{sed}.png"], 2, "{seed}"),
         (["noise", "--size", "32", "--seeds", "0..3", "-o", "out.png"], 2, "{seed}"),
         (["noise", "--size", "32", "--seeds", "3..1"], 2, "upwards"),

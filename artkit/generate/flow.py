@@ -16,7 +16,7 @@ import mlx.core as mx
 import numpy as np
 from pydantic import Field
 
-from artkit.contract import Step
+from artkit.contract import Step, WrongCall
 from artkit.generate.brush import BYTES, MOST_STROKES, Brush
 from artkit.generate.canvas import FINISHED_BYTES, check_memory
 from artkit.generate.fields import NoiseField, PictureField, traced
@@ -41,7 +41,7 @@ class FlowOptions(LineOptions):
     supersample: int = Field(default=2, ge=1, le=4, description="Drawn this many times larger, then averaged down")
     look: Literal["paint", "pen"] = Field(
         default="paint",
-        description="Paint that covers, or even lines (which is what an SVG always has)",
+        description="Paint that covers, or even lines of a pen, which an SVG holds too",
         json_schema_extra={"surprise": False},
     )
     scale: float = Field(default=0.75, gt=0, le=8, description="Swirls: larger is more and smaller ones")
@@ -81,7 +81,12 @@ def flow_steps(options: FlowOptions, source: Picture | None = None) -> Iterator[
 
 
 def flow_drawing(options: FlowOptions, source: Picture | None = None) -> Drawing:
-    """Lines of a pen along the field, evenly apart, in the pens nearest to the colors that paint would have."""
+    """Lines of a pen along the field, evenly apart, in the pens nearest to the colors that paint would have.
+
+    WrongCall for paint, of which lines would be another picture.
+    """
+    if options.look == "paint":
+        raise WrongCall("flow paints, which an SVG does not hold; --look pen draws lines, alike in an SVG and a picture")
     palette = Palette.of(options.palette)
     layer = _layer(options, _field(options, source), palette, 0, options.line * SPREAD, None)
     pens = pens_of(palette, options.pens)
