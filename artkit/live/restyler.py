@@ -25,7 +25,7 @@ from artkit.stylize.banding import draw
 from artkit.stylize.feedforward import PLAIN_SIZE, Brush
 from artkit.stylize.manifest import PlanName
 from artkit.stylize.options import RestyleOptions
-from artkit.stylize.texture import grain, smooth_noise
+from artkit.stylize.texture import amplitude, smooth_noise
 
 DEFAULTS = LiveOptions()
 FULL_SIZE = 400  # longest edge below which the full network is not worth its time, pixels
@@ -65,7 +65,7 @@ class Restyler:
         self._pace = Pace()
         self._smoother = Smoother()
         self._last: np.ndarray | None = None
-        self._noise = np.zeros((0, 0), np.float32)
+        self._noise = mx.zeros((0, 0))
         self._memory = 0.0
 
     @property
@@ -118,21 +118,25 @@ class Restyler:
     def _drawn(self, seen: np.ndarray, brush: Brush, options: LiveOptions) -> np.ndarray:
         if options.feedback:
             self._smoother.reset()  # the picture is to move, and what is mixed in is smooth enough
-            return self._restyled(self._fed_back(seen, options), brush)
-        return self._smoother(seen, self._restyled(seen, brush), options.smoothing)
+            return np.array(self._restyled(self._fed_back(seen, options), brush))
+        drawing = self._restyled(seen, brush)
+        mx.async_eval(drawing)  # a GPU draws while the CPU looks at what moved
+        blend = self._smoother.look(seen)
+        return blend(np.array(drawing), options.smoothing)
 
-    def _restyled(self, seen: np.ndarray, brush: Brush) -> np.ndarray:
-        """One pass of the network, (H, W, 3) uint8."""
+    def _restyled(self, seen: np.ndarray, brush: Brush) -> mx.array:
+        """One pass of the network, (H, W, 3) uint8, perhaps not done yet."""
+        x, noise = mx.array(seen), None
         if brush.still:
-            return seen
+            return x
         assert self._code is not None
-        x, noise = mx.array(seen).astype(mx.float32)[None] / 255, None
+        x = x.astype(mx.float32)[None] / 255
         if brush.texture:
             if self._noise.shape != seen.shape[:2]:
-                self._noise = smooth_noise(*seen.shape[:2])
-            noise = mx.array(grain(seen * np.float32(1 / 255), brush.texture, self._noise)[None])
+                self._noise = mx.array(smooth_noise(*seen.shape[:2]))
+            noise = (self._noise * mx.array(amplitude(seen, brush.texture)))[None, ..., None]
         drawn = draw(brush.network.network, x, self._code, self._memory, noise)
-        return np.array((mx.clip(drawn[0], 0, 1) * 255 + 0.5).astype(mx.uint8))
+        return (mx.clip(drawn[0], 0, 1) * 255 + 0.5).astype(mx.uint8)
 
     def _fed_back(self, seen: np.ndarray, options: LiveOptions) -> np.ndarray:
         """The frame with the last picture mixed in, larger and turned a little."""

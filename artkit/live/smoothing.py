@@ -8,14 +8,18 @@ camera's picture still differs after that, by more than its noise, the new frame
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import artkit.device  # noqa: F401  (fast BLAS before OpenCV)
 
 import cv2
 import numpy as np
 
-FLOW_EDGE = 240  # longest edge at which motion is looked for, pixels
-FLOW_LEAST = 32  # shortest edge for it: with less, OpenCV's DIS reads beyond its memory, and the process ends
+LOOK_EDGE = 240  # longest edge at which frames are compared and motion is looked for, pixels
+LOOK_LEAST = 32  # shortest edge for it: with less, OpenCV's DIS reads beyond its memory, and the process ends
 STILL = 0.35  # motion below which nothing is moved, pixels: moving by parts of pixels would blur, frame after frame
+WINDOW = 2.0  # pixels around each that a change is averaged over
 NEAR = 0.02  # of the longest edge: how far around a change the network may draw differently
 CUT = 40.0  # median change of brightness, of 255, that no motion explains: another scene
 SAME = 3.0  # change of brightness, of 255, that is never taken for one, besides noise
@@ -23,7 +27,10 @@ NOISIEST = 8.0  # most of a change that is taken for noise, of 255
 
 
 class Smoother:
-    """Holds the last frame; called with one after the other."""
+    """Holds the last frame; called with one after the other.
+
+    What is seen is compared small, which is quick, and nearly as exact, since a change counts for what is around it.
+    """
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
@@ -38,39 +45,49 @@ class Smoother:
 
         amount: 0..1, the share of the frames before in places that do not change.
         """
-        gray = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
-        if self._last is None or self._last.gray.shape != gray.shape:
-            self._last = _Last(gray, gray.astype(np.float32), drawn.astype(np.float32))
-            return drawn
-        now = gray.astype(np.float32)
-        before = self._moved(self._last, gray)
-        change = cv2.absdiff(cv2.blur(now, (5, 5)), cv2.blur(before.smooth, (5, 5)))
-        level = float(np.median(change[::4, ::4]))
+        return self.look(seen)(drawn, amount)
+
+    def look(self, seen: np.ndarray) -> Callable[[np.ndarray, float], np.ndarray]:
+        """What can be done before the frame is drawn; the rest is a call with the drawing and the amount."""
+        small = _small(seen)
+        last = self._last
+        if last is None or last.drawn.shape != seen.shape:
+            return functools.partial(self._begin, small)
+        last = self._moved(last, small)
+        edge = 2 * max(1, round(WINDOW * small.shape[1] / seen.shape[1])) + 1
+        now = small.astype(np.float32)
+        change = cv2.absdiff(cv2.blur(now, (edge, edge)), cv2.blur(last.smooth, (edge, edge)))
+        level = float(np.median(change))
         if level > CUT:
-            self._last = _Last(gray, now, drawn.astype(np.float32))
-            return drawn
-        keep = amount * (1 - self._changed(change, min(level, NOISIEST)))
-        out = cv2.blendLinear(drawn.astype(np.float32), before.drawn, 1 - keep, keep)
-        self._last = _Last(gray, cv2.blendLinear(now, before.smooth, 1 - keep, keep), out)
+            return functools.partial(self._begin, small)
+        same = 1 - self._changed(change, min(level, NOISIEST))
+        return functools.partial(self._blend, small, last, same)
+
+    def _begin(self, small: np.ndarray, drawn: np.ndarray, amount: float) -> np.ndarray:
+        """The first frame of a scene."""
+        self._last = _Last(small, small.astype(np.float32), drawn.astype(np.float32))
+        return drawn
+
+    def _blend(self, small: np.ndarray, last: _Last, same: np.ndarray, drawn: np.ndarray, amount: float) -> np.ndarray:
+        keep = amount * same
+        smooth = cv2.blendLinear(small.astype(np.float32), last.smooth, 1 - keep, keep)
+        keep = cv2.resize(keep, drawn.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        out = cv2.blendLinear(drawn.astype(np.float32), last.drawn, 1 - keep, keep)
+        self._last = _Last(small, smooth, out)
         return cv2.convertScaleAbs(out)
 
-    def _moved(self, last: _Last, gray: np.ndarray) -> _Last:
+    def _moved(self, last: _Last, small: np.ndarray) -> _Last:
         """The last frame with everything where it is now."""
-        height, width = gray.shape
-        scale = min(1.0, FLOW_EDGE / max(height, width))
-        small = (max(FLOW_LEAST, round(width * scale)), max(FLOW_LEAST, round(height * scale)))
-        pair = [cv2.resize(each, small, interpolation=cv2.INTER_AREA) for each in (gray, last.gray)]
-        flow = self._flow.calc(pair[0], pair[1], None)  # type: ignore[call-overload]
-        flow *= np.array([width / small[0], height / small[1]], np.float32)
-        flow[(flow * flow).sum(axis=2) < STILL**2] = 0
-        if not flow.any():
+        height, width = last.drawn.shape[:2]
+        x, y = cv2.split(self._flow.calc(small, last.small, None))  # type: ignore[call-overload]
+        across, down = width / small.shape[1], height / small.shape[0]
+        still = cv2.magnitude(x * across, y * down) < STILL
+        x[still] = y[still] = 0
+        if still.all():
             return last
-        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-        x = flow[..., 0] + np.arange(width, dtype=np.float32)
-        y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-        smooth = cv2.remap(last.smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        drawn = cv2.remap(last.drawn, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return _Last(last.gray, smooth, drawn)
+        smooth = _displaced(last.smooth, x, y)
+        x, y = (cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in (x * across, y * down))
+        return _Last(last.small, smooth, _displaced(last.drawn, x, y))
 
     @staticmethod
     def _changed(change: np.ndarray, noise: float) -> np.ndarray:
@@ -82,8 +99,31 @@ class Smoother:
         return cv2.blur(wide, (reach // 2, reach // 2))
 
 
-class _Last:
-    """The frame before: as the camera saw it, the same smoothed, and what was shown, (H, W[, 3])."""
+def _small(seen: np.ndarray) -> np.ndarray:
+    """A frame in gray, as it is compared: (H, W, 3) -> (h, w), uint8."""
+    gray = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
+    height, width = gray.shape
+    scale = min(1.0, LOOK_EDGE / max(height, width))
+    size = (max(LOOK_LEAST, round(width * scale)), max(LOOK_LEAST, round(height * scale)))
+    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
 
-    def __init__(self, gray: np.ndarray, smooth: np.ndarray, drawn: np.ndarray) -> None:
-        self.gray, self.smooth, self.drawn = gray, smooth, drawn
+
+def _displaced(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What stands, at each place, x and y pixels away from it, (H, W) each."""
+    here_x, here_y = _places(*picture.shape[:2])
+    x, y = cv2.add(x, here_x), cv2.add(y, here_y)
+    return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@functools.lru_cache(4)
+def _places(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The column and the row of each place, (H, W) float32 each."""
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return x, y
+
+
+class _Last:
+    """The frame before: as it was compared, the same smoothed, (h, w), and what was shown, (H, W, 3) float32."""
+
+    def __init__(self, small: np.ndarray, smooth: np.ndarray, drawn: np.ndarray) -> None:
+        self.small, self.smooth, self.drawn = small, smooth, drawn

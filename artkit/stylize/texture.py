@@ -12,7 +12,7 @@ import numpy as np
 
 AMPLITUDE = 0.08  # deviation of the noise at texture 1, of the range 0..1
 SCALES = (3.0, 8.0)  # deviations of the Gaussians that the noise is smoothed with, pixels
-WINDOW = 15  # edge of the square whose deviation says how even it is, pixels
+BLOCK, AROUND = 4, 4  # a square of that many blocks, of that many pixels an edge, says by its deviation how even it is
 EVEN = 0.05  # deviation at which an area counts as even by 1/e
 
 
@@ -23,10 +23,19 @@ def grain(pixels: np.ndarray, texture: float, noise: np.ndarray | None = None) -
     """
     height, width = pixels.shape[:2]
     noise = smooth_noise(height, width) if noise is None else noise
-    gray = cv2.transform(pixels, np.full((1, 3), 1 / 3, np.float32))
-    mean = cv2.blur(gray, (WINDOW, WINDOW))
-    variance = np.maximum(cv2.blur(gray * gray, (WINDOW, WINDOW)) - mean * mean, 0)
-    return (AMPLITUDE * texture * noise * np.exp(-variance / EVEN**2))[..., None]
+    return (noise * amplitude(pixels, texture))[..., None]
+
+
+def amplitude(pixels: np.ndarray, texture: float) -> np.ndarray:
+    """How strong the noise is at each place of a photo (H, W, 3), of range 0..1 or uint8: (H, W), float32."""
+    height, width = pixels.shape[:2]
+    most = 255.0 if pixels.dtype == np.uint8 else 1.0
+    gray = cv2.transform(pixels, np.full((1, 3), 1 / 3, np.float32)).astype(np.float32, copy=False)
+    small = (max(1, width // BLOCK), max(1, height // BLOCK))
+    mean, square = (cv2.resize(g, small, interpolation=cv2.INTER_AREA) for g in (gray, gray * gray))
+    mean, square = (cv2.blur(g, (AROUND, AROUND)) for g in (mean, square))
+    even = np.exp(np.maximum(square - mean * mean, 0) * (-1 / (most * EVEN) ** 2))
+    return cv2.resize(AMPLITUDE * texture * even, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def smooth_noise(height: int, width: int) -> np.ndarray:
