@@ -9,7 +9,7 @@ import pytest
 from artkit.contract import WrongCall
 from artkit.generate.canvas import Size
 from artkit.generate.grayscott import DIFFUSION_V, STRIDE, GrayScott
-from artkit.generate.reaction import PRESETS, ReactionOptions, beginning, rates, reaction_steps
+from artkit.generate.reaction import PRESETS, ReactionOptions, beginning, filling, rates, reaction_steps
 from artkit.image import Picture
 
 Field = np.ndarray
@@ -90,6 +90,29 @@ def test_beginnings(start: str) -> None:
     assert u.shape == v.shape == (64, 96)
     assert 0 < (v > 0).mean() < 0.2
     np.testing.assert_allclose(u + v, 1, atol=1e-6)
+
+
+def test_steps_follow_from_the_way_of_the_fronts() -> None:
+    def steps(**options: object) -> int:
+        return filling(ReactionOptions.checked(options))
+
+    usual = {"coral": 9000, "mitosis": 14_000, "maze": 5000, "holes": 6000, "fingerprint": 7000, "spots": 7000}
+    assert {name: steps(preset=name) for name in usual} == usual
+    assert steps(size=Size(2000, 1000)) == steps(size=4096) == 9000  # drops lie as densely
+    assert steps(size=64) == steps(size=128) == 3667  # 1000 and a third of 8000
+    assert steps(detail=768) == 17_000
+    assert steps(start="noise") < steps() < steps(start="ring") < steps(start="center")
+    assert steps(start="center", size=Size(3000, 1000)) > 2 * steps(start="center")
+
+
+@pytest.mark.parametrize("start", ["center", "ring", "scatter"])
+def test_the_canvas_is_filled(start: str) -> None:
+    options = ReactionOptions(size=Size(128, 128), preset="foam", start=start, moments=1)  # type: ignore[arg-type]
+    assert beginning(options)[0].shape == (128, 128)  # a cell a pixel
+    *_, last = reaction_steps(options)
+    assert last.figures["iterations"] == pytest.approx(filling(options), abs=STRIDE)
+    blocks = np.array(last.image[0]).mean(axis=2).reshape(4, 32, 4, 32)
+    assert np.ptp(blocks, axis=(1, 3)).min() > 0.05  # something everywhere
 
 
 def test_a_picture_bends_the_rates() -> None:

@@ -86,7 +86,9 @@ def flow_drawing(options: FlowOptions, source: Picture | None = None) -> Drawing
     WrongCall for paint, of which lines would be another picture.
     """
     if options.look == "paint":
-        raise WrongCall("flow paints, which an SVG does not hold; --look pen draws lines, alike in an SVG and a picture")
+        raise WrongCall(
+            "flow paints, which an SVG does not hold; --look pen draws lines, alike in an SVG and a picture"
+        )
     palette = Palette.of(options.palette)
     layer = _layer(options, _field(options, source), palette, 0, options.line * SPREAD, None)
     pens = pens_of(palette, options.pens)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from artkit.contract import Options, WrongCall
+from artkit.fields import plain_type
 
 Model = TypeVar("Model", bound=Options)
 
@@ -79,9 +80,9 @@ def _closed(way: tuple[float, ...], period: float | None) -> bool:
 
 def as_field(model: type[Options], name: str, value: float) -> float | int:
     """The value as the field has it: whole where the field is whole. WrongCall for a field that is no number."""
-    kind = model.model_fields[name].annotation
+    kind = plain_type(model.model_fields[name].annotation)
     if kind is int:
         return round(value)
-    if kind in (float, float | None):
+    if kind is float:
         return value
     raise WrongCall(f"{name} is no number that could move; a range such as 1..2 is for numbers")

@@ -1,14 +1,16 @@
 """Gray–Scott reaction–diffusion as a picture: two substances that feed on each other grow corals, mazes, cells.
 
 The reaction runs on a grid of its own, `detail` cells along the shorter edge, whatever the size of the canvas: the same
-picture at any size. What is seen is the second substance as a relief, in colors that tell when the front came by.
+picture at any size, but for small ones, which have fewer cells. It takes as many steps as its fronts need to get
+everywhere. What is seen is the second substance as a relief, in colors that tell when the front came by.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import artkit.device  # noqa: F401
 
@@ -23,19 +25,38 @@ from artkit.generate.palettes import Palette
 from artkit.generate.sampling import covering, resampled, spline_weights
 from artkit.image import Picture
 
-# feed, kill, and the steps it takes to fill the canvas; names after K. Sims' and R. Munafo's maps of the (F, k) plane
-PRESETS = {
-    "coral": (0.0545, 0.062, 9000),
-    "mitosis": (0.0367, 0.0649, 14000),
-    "maze": (0.029, 0.057, 5000),
-    "worms": (0.078, 0.061, 9000),
-    "holes": (0.039, 0.058, 6000),
-    "fingerprint": (0.037, 0.06, 7000),
-    "spots": (0.03, 0.0625, 7000),
-    "loops": (0.018, 0.051, 5000),
-    "foam": (0.034, 0.056, 5000),
-    "chaos": (0.026, 0.051, 5000),
+
+class Growth(NamedTuple):
+    """Rates, and how they grow: cells a step that a front goes, steps until what it left has settled.
+
+    apart: cells between the drops of `scatter`, at most.
+    """
+
+    feed: float
+    kill: float
+    speed: float
+    settling: int
+    apart: float = math.inf
+
+    def drops(self, shorter: int) -> float:
+        """Of `scatter`, on a square of so many cells along the edge."""
+        return max(9.0, (shorter / self.apart) ** 2)
+
+
+PRESETS = {  # names after K. Sims' and R. Munafo's maps of the (F, k) plane; speeds are measured
+    "coral": Growth(0.0545, 0.062, 0.01125, 1000),
+    "mitosis": Growth(0.0367, 0.0649, 0.0072, 1500),
+    "maze": Growth(0.029, 0.057, 0.03, 2000),
+    "worms": Growth(0.078, 0.061, 0.002, 1500, apart=38.0),
+    "holes": Growth(0.039, 0.058, 0.036, 3500),
+    "fingerprint": Growth(0.037, 0.06, 0.0225, 3000),
+    "spots": Growth(0.03, 0.0625, 0.018, 2000),
+    "loops": Growth(0.018, 0.051, 0.045, 3000),
+    "foam": Growth(0.034, 0.056, 0.045, 3000),
+    "chaos": Growth(0.026, 0.051, 0.06, 3500),
 }
+CELLS, FEWEST = 384, 128  # along the shorter edge; in fewer some patterns die out
+RING = 0.3  # its radius, of the shorter edge
 Preset = Literal["coral", "mitosis", "maze", "worms", "holes", "fingerprint", "spots", "loops", "foam", "chaos"]
 
 
@@ -49,9 +70,12 @@ class ReactionOptions(CanvasOptions):
     kill: float | None = Field(
         default=None, ge=0, le=0.08, description="How fast it decays (the preset's if not given)"
     )
-    steps: int | None = Field(default=None, ge=1, le=1_000_000, description="Steps of it (the preset's if not given)")
-    detail: int = Field(
-        default=384, ge=32, le=4096, description="Cells along the shorter edge: more are finer patterns"
+    steps: int | None = Field(default=None, ge=1, le=1_000_000, description="Steps of it (as many as fill the canvas)")
+    detail: int | None = Field(
+        default=None,
+        ge=32,
+        le=4096,
+        description=f"Cells along the shorter edge: more are finer patterns (default: {CELLS}, fewer if small)",
     )
     start: Literal["scatter", "center", "ring", "noise"] = Field(default="scatter", description="Where it begins")
     relief: float = Field(default=0.6, ge=0, le=1, description="Light from the side: 0 is flat")
@@ -66,7 +90,7 @@ def reaction_steps(options: ReactionOptions, source: Picture | None = None) -> I
     u, v = beginning(options)
     reaction = GrayScott(u, v, feed, kill)
     came = mx.zeros(v.shape)  # 1 where it was from the beginning, 0 where it never came
-    steps = PRESETS[options.preset][2] if options.steps is None else options.steps
+    steps = filling(options) if options.steps is None else options.steps
     strides = -(-steps // STRIDE)
     marks = sorted({round(strides * (i + 1) / options.moments) for i in range(options.moments)} - {0})
     done = 0
@@ -81,9 +105,22 @@ def reaction_steps(options: ReactionOptions, source: Picture | None = None) -> I
         yield Step(picture, mark, strides, {"iterations": mark * STRIDE})
 
 
+def filling(options: ReactionOptions) -> int:
+    """The steps in which the pattern comes everywhere, and settles."""
+    growth, (height, width) = PRESETS[options.preset], _cells(options)
+    shorter, corner = min(height, width), math.hypot(height, width) / 2
+    ways = {  # to the place furthest from where it begins, cells; drops lie about this far apart at most
+        "scatter": 0.703125 * shorter / math.sqrt(growth.drops(shorter)),
+        "center": corner,
+        "ring": max(RING * shorter, corner - RING * shorter),
+        "noise": 4.0,
+    }
+    return round(growth.settling + ways[options.start] / growth.speed)
+
+
 def rates(options: ReactionOptions, source: Picture | None) -> tuple[float | mx.array, float | mx.array]:
     """Feed and kill, numbers or maps (h, w): the light parts of a picture thin the pattern out."""
-    feed, kill, _ = PRESETS[options.preset]
+    feed, kill = PRESETS[options.preset][:2]
     feed = feed if options.feed is None else options.feed
     kill = kill if options.kill is None else options.kill
     if source is None:
@@ -102,9 +139,10 @@ def beginning(options: ReactionOptions) -> tuple[mx.array, mx.array]:
         drops = (rng.random((height, width), np.float32) < 0.03).astype(np.float32)
     elif options.start == "ring":
         radius = np.hypot(x - width / 2, y - height / 2) / min(height, width)
-        drops = (np.abs(radius - 0.3) < 0.008).astype(np.float32)
+        drops = (np.abs(radius - RING) < 0.008).astype(np.float32)
     else:
-        count = 1 if options.start == "center" else max(3, round(9 * height * width / min(height, width) ** 2))
+        count = PRESETS[options.preset].drops(min(height, width)) * height * width / min(height, width) ** 2
+        count = 1 if options.start == "center" else max(3, round(count))
         centers = [(width / 2, height / 2)] if count == 1 else _apart(rng, count, width, height)
         for cx, cy in centers:
             dx, dy = np.abs(x - cx), np.abs(y - cy)
@@ -127,14 +165,15 @@ def _apart(rng: np.random.Generator, count: int, width: int, height: int) -> lis
 def _cells(options: ReactionOptions) -> tuple[int, int]:
     """Rows and columns of the reaction's grid."""
     shorter = min(options.size)
-    return round(options.height * options.detail / shorter), round(options.width * options.detail / shorter)
+    detail = options.detail or max(FEWEST, min(CELLS, shorter))
+    return round(options.height * detail / shorter), round(options.width * detail / shorter)
 
 
 def _picture(v: mx.array, came: mx.array, options: ReactionOptions) -> mx.array:
     """The relief of v in its colors, (1, H, W, 3)."""
     palette = Palette.of(options.palette)
     height, width = v.shape
-    half = options.detail / 2
+    half = min(height, width) / 2
     mx.eval(v, came)
 
     def shade(x: mx.array, y: mx.array) -> mx.array:
