@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from artkit.contract import WeightsError
-from artkit.train.loop import GROUPS, Item, generator, stack, train_steps
+from artkit.train.loop import CACHE, GROUPS, Item, generator, stack, train_steps
 from artkit.train.options import LoopOptions
 from tests.style_files import rewrite
 
@@ -36,6 +36,15 @@ def test_it_learns():
     *_, last = train_steps(fresh(), loss, item, OPTIONS.model_copy(update={"steps": 120}))
     assert (last.step, last.done) == (120, 1.0)
     np.testing.assert_allclose(np.array(last.weights["w"]), TRUTH, atol=0.3)
+
+
+def test_memory_is_left_to_others_while_it_runs():
+    before = mx.set_cache_limit(CACHE + 1)
+    steps = train_steps(fresh(), loss, item, OPTIONS)
+    next(steps)
+    assert mx.set_cache_limit(CACHE) == CACHE
+    steps.close()
+    assert mx.set_cache_limit(before) == CACHE + 1
 
 
 def test_the_first_step_of_adam_is_as_long_as_the_learning_rate():

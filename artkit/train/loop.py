@@ -7,9 +7,10 @@ with all of them.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ Item = Mapping[str, np.ndarray]
 Loss = Callable[[Weights, Mapping[str, mx.array]], tuple[mx.array, Mapping[str, mx.array]]]
 
 AHEAD = 3  # batches that are prepared while the device works
+CACHE = 12 << 30  # bytes of freed memory that are kept for arrays to come
 BETAS = (0.9, 0.99)  # Adam's
 GROUPS = ("weights", "average", "first", "second")
 
@@ -86,7 +88,7 @@ def train_steps(
     def prepare(step: int) -> list[Item]:
         return [item(step, number) for number in numbers]
 
-    with ThreadPoolExecutor(AHEAD) as reader:
+    with ThreadPoolExecutor(AHEAD) as reader, _modest_cache():
         upcoming = [reader.submit(prepare, state.step + n) for n in range(AHEAD)]
         try:
             while (done := _done(state, options)) < 1:
@@ -110,6 +112,17 @@ def train_steps(
         finally:
             for job in upcoming:
                 job.cancel()
+
+
+@contextlib.contextmanager
+def _modest_cache() -> Iterator[None]:
+    """Leaves a GPU to others as well: MLX would keep all of its memory for arrays to come."""
+    before = mx.set_cache_limit(CACHE)
+    mx.set_cache_limit(min(before, CACHE))
+    try:
+        yield
+    finally:
+        mx.set_cache_limit(before)
 
 
 def unit(gradient: mx.array) -> mx.array:
