@@ -8,6 +8,8 @@ phase 0 and 1 give the same picture, and those between move in a loop.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import artkit.device  # noqa: F401
 
@@ -57,12 +59,10 @@ def fbm(
     phase: float = 0.0,
 ) -> mx.array:
     """Fractional Brownian motion: simplex octaves, each finer by `lacunarity` and weaker by `gain`; within -1..1."""
-    total, weight, norm = None, 1.0, 0.0
-    for octave in range(octaves):
-        n = weight * simplex(x, y, seed + 1013 * octave, phase)
-        total = n if total is None else total + n
-        norm, weight = norm + weight, weight * gain
-        x, y = _next_octave(x, y, lacunarity)
+    total, norm = None, 0.0
+    for octave in _octaves(x, y, seed, octaves, gain, lacunarity):
+        n = octave.weight * simplex(octave.x, octave.y, octave.seed, phase)
+        total, norm = n if total is None else total + n, norm + octave.weight
     assert total is not None
     return total / norm
 
@@ -77,16 +77,14 @@ def fbm_slope(
     phase: float = 0.0,
 ) -> tuple[mx.array, mx.array, mx.array]:
     """The same with its exact derivatives."""
-    total, dx, dy = mx.zeros_like(x), mx.zeros_like(x), mx.zeros_like(x)
-    weight, norm, c, s, scale = 1.0, 0.0, 1.0, 0.0, 1.0
-    for octave in range(octaves):
-        n, nx, ny = simplex_slope(x, y, seed + 1013 * octave, phase)
-        total = total + weight * n
-        dx = dx + (weight * scale) * (c * nx + s * ny)  # back into the directions of the first octave
-        dy = dy + (weight * scale) * (c * ny - s * nx)
-        norm, weight, scale = norm + weight, weight * gain, scale * lacunarity
-        x, y = _next_octave(x, y, lacunarity)
-        c, s = c * _COS - s * _SIN, s * _COS + c * _SIN
+    total, dx, dy, norm = mx.zeros_like(x), mx.zeros_like(x), mx.zeros_like(x), 0.0
+    for octave in _octaves(x, y, seed, octaves, gain, lacunarity):
+        n, nx, ny = simplex_slope(octave.x, octave.y, octave.seed, phase)
+        c, s, steep = octave.cos, octave.sin, octave.weight * octave.scale
+        total = total + octave.weight * n
+        dx = dx + steep * (c * nx + s * ny)  # back into the directions of the first octave
+        dy = dy + steep * (c * ny - s * nx)
+        norm += octave.weight
     return total / norm, dx / norm, dy / norm
 
 
@@ -108,13 +106,12 @@ def ridged(
     phase: float = 0.0,
 ) -> mx.array:
     """Ridged multifractal, 0..1: crests where simplex noise crosses 0, finer ones upon them (Musgrave 1994)."""
-    total, weight, norm, before = mx.zeros_like(x), 1.0, 0.0, None
-    for octave in range(octaves):
-        crest = (1 - mx.abs(simplex(x, y, seed + 1013 * octave, phase))) ** 2
+    total, norm, before = mx.zeros_like(x), 0.0, None
+    for octave in _octaves(x, y, seed, octaves, gain, lacunarity):
+        crest = (1 - mx.abs(simplex(octave.x, octave.y, octave.seed, phase))) ** 2
         crest = crest if before is None else crest * before
-        total, norm = total + weight * crest, norm + weight
-        before, weight = mx.clip(crest * 1.6, 0, 1), weight * gain
-        x, y = _next_octave(x, y, lacunarity)
+        total, norm = total + octave.weight * crest, norm + octave.weight
+        before = mx.clip(crest * 1.6, 0, 1)
     return total / norm
 
 
@@ -169,8 +166,25 @@ def _mixed(seed: int) -> int:
     return ((h ^ (h >> 15)) * 0x846CA68B) & 0xFFFFFFFF
 
 
-def _next_octave(x: mx.array, y: mx.array, lacunarity: float) -> tuple[mx.array, mx.array]:
-    return lacunarity * (_COS * x - _SIN * y) + 17.3, lacunarity * (_SIN * x + _COS * y) - 9.1
+class _Octave(NamedTuple):
+    """Where a layer of noise is taken, its weight, and how its plane is enlarged and turned against the first one's."""
+
+    x: mx.array
+    y: mx.array
+    seed: int
+    weight: float
+    scale: float
+    cos: float
+    sin: float
+
+
+def _octaves(x: mx.array, y: mx.array, seed: int, octaves: int, gain: float, lacunarity: float) -> Iterator[_Octave]:
+    weight, scale, c, s = 1.0, 1.0, 1.0, 0.0
+    for number in range(octaves):
+        yield _Octave(x, y, seed + 1013 * number, weight, scale, c, s)
+        x, y = lacunarity * (_COS * x - _SIN * y) + 17.3, lacunarity * (_SIN * x + _COS * y) - 9.1
+        weight, scale = weight * gain, scale * lacunarity
+        c, s = c * _COS - s * _SIN, s * _COS + c * _SIN
 
 
 def _simplex(
