@@ -33,6 +33,7 @@ APART = 1e-8  # distance of neighboring pixels' z from which float64 holds their
 SHALLOW = 1e-12  # or that of their c
 WIDE = 1e-3  # from which float32 does
 FLAT = 1e-4  # half of what a patch may span with a trap, which is measured from its middle
+TINY = 1e-7  # of a_1: what dc adds to it, and need not
 RADIUS = 64.0  # a point beyond it has escaped
 STRIDE, ROUND, CHUNK = 4, 8, 8192  # iterations between tests, tests between moving points together, points at a time
 
@@ -228,11 +229,13 @@ class DeepView:
         who, living, z, a, c, n = (array[here] for array in (who, living, z, a, c, n))
         was, a_was = (array[here] for array in seen)
         own, twice = z.dtype.type(self.scale / 2), np.empty_like(z)
+        grows = abs(own) > TINY * APART
         for turn in range(1, ROUND + 1):
             for _ in range(STRIDE):
                 np.add(z, z, out=twice)
                 a *= twice
-                a += own
+                if grows:
+                    a += own
                 np.square(z, out=z)
                 z += c
                 if self.trap:
@@ -246,6 +249,8 @@ class DeepView:
                 ends[0][places], ends[1][places] = z[out], a[out]
                 living[out] = False
                 z[out], c[out], a[out] = 0, 0, 0
+            if turn % 2:
+                continue
             span = np.abs(a)
             back = living & (np.abs(z - was) <= SAME * span)
             if back.any():

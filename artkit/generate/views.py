@@ -31,7 +31,7 @@ HOME = {"mandelbrot": (-0.7, 0.0), "julia": (0.0, 0.0), "ship": (-0.45, -0.5), "
 PLAIN_ZOOM = 1.5  # log10 of the magnification from which float32 coordinates are too coarse
 HEAVY = 2**32  # pixels × iterations above which fusing kernels on the CPU is worth waiting for the compiler
 TILE = {False: 2**16, True: 2**22}  # points at a time on the CPU, on a GPU
-DEEP_TILE = 2**19  # points whose patches are followed together
+DEEP_TILE = 2**18  # points whose patches are followed together
 MOST = 1_000_000  # iterations
 
 Task = TypeVar("Task")
