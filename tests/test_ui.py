@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -447,6 +448,47 @@ def test_paintings_have_the_limit_that_photos_have(tmp_path: Path) -> None:
     ):
         with pytest.raises(PictureError, match="the limit is 100,000,000"):
             next(steps)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("--style-scale 9: should be at most 8", "Style scale 9: should be at most 8"),
+        ("texture needs a picture: --from painting.jpg", "Texture needs a picture"),
+        ("lines follow a photo; give one: --from photo.jpg (in Python source=)", "Lines follow a photo; give one"),
+    ],
+)
+def test_sentences_have_no_flags(said: str, shown: str) -> None:
+    from artkit.interfaces.studio.desk import sentence
+
+    assert sentence(WrongCall(said)) == shown
+
+
+def test_names_that_a_new_style_cannot_have() -> None:
+    from artkit.interfaces.studio.styles import check_name
+
+    check_name("rain-2")
+    for name, said in (("Rain!", "small letters"), ("starry", "choose another name")):
+        with pytest.raises(WrongCall, match=said):
+            check_name(name)
+
+
+def test_a_piece_that_loops_is_a_movie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from artkit import catalog
+    from artkit.interfaces.drawing import orders
+    from artkit.video.media import read_frames, read_recipe
+
+    monkeypatch.setattr(orders, "FRAMES", 4)
+    piece, target = catalog.get("noise"), tmp_path / "noise.mp4"
+    steps = list(studio.loop_steps(piece, piece.options.checked({"size": "32x24", "seed": 3}), None, (), target))
+    assert (steps[-1].done, steps[-1].total) == (4, 4)
+    with read_frames(target) as clip:
+        frames = [frame.astype(float) for frame in clip]
+    assert [frame.shape for frame in frames] == [(24, 32, 3)] * 4
+    assert min(np.abs(a - b).mean() for a, b in itertools.pairwise(frames)) > 1
+    recipe = read_recipe(target)
+    assert recipe is not None
+    assert (recipe.options["piece"], recipe.options["movie"]["ranges"]) == ("noise", {"phase": [0.0, 1.0]})
 
 
 def test_pictures_have_the_servers_size(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from artkit.interfaces.studio.work import FORMATS, Finished
 
 FIRST = ("size", "seed", "palette")  # what every piece has, on top
 LAST = ("supersample", "max_memory")  # and what few will touch
-SVG = "SVG"
+SVG, MOVIE = "SVG", "Movie, MP4"
 LOOK_UP = "(...given) => { if (innerWidth < 800) scrollTo({top: 0}); return given; }"  # on a phone: to the picture
 
 
@@ -90,19 +90,54 @@ def create_tab(desk: Desk) -> None:
             recipe = plan.recipe(options) if whole else None
             kept = studio.keep(desk.folder, last.image, None, f"{name}_{options.seed}", recipe)
             height, width = last.image.shape[:2]
-            kinds = [*FORMATS, SVG] if piece.lines and whole else [*FORMATS]
+            kinds = [*FORMATS, *([SVG] if piece.lines and whole else []), *([MOVIE] if piece.loops and whole else [])]
             yield {
                 finished: kept, drawn: (name, options, file if origin else None), **buttons(drawing=False),
                 kind: gr.Dropdown(kinds, value="PNG"),
                 news: line(f"{label(name)}, seed {options.seed} · {width} × {height}", "done"),
             }  # fmt: skip
 
-    def file_of(kept: Finished | None, what: Any, wanted: str) -> Any:
+    def file_of(kept: Finished | None, what: Any, wanted: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         if kept is None:
-            return gr.DownloadButton(interactive=False)
+            yield {download: gr.DownloadButton(interactive=False)}
+            return
         with sentences():
+            if wanted == MOVIE:
+                name, options, file = what
+                yield from film(kept, name, options, file, request)
+                return
             path = _svg(desk, kept, *what) if wanted == SVG else kept.write(wanted, desk.folder)
-            return gr.DownloadButton(value=str(path), interactive=True)
+            yield {download: gr.DownloadButton(value=str(path), interactive=True)}
+
+    def film(
+        kept: Finished, name: str, options: Any, file: str | None, request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        """The piece once through its loop, in a file."""
+        piece, target, clock = catalog.get(name), _place(desk) / f"{kept.name}.mp4", Clock()
+        origin, picture = (Source.of("source", file),) if file else (), opened(file) if file else None
+        yield {
+            **buttons(drawing=True), news: bar("Getting ready", None), download: gr.DownloadButton(interactive=False),
+        }  # fmt: skip
+        begun = desk.begin(request, "create", lambda: studio.loop_steps(piece, options, picture, origin, target))
+        for update in begun:
+            if update.pixels is None:
+                yield {news: waiting(update)}
+                continue
+            said = f"Frame {update.done} of {update.total}{clock.left(update)}"
+            yield {
+                news: bar(said, update.done / update.total),
+                canvas: gr.Image(small(update.pixels, SHOWN), visible=True),
+            }
+        if begun.replaced:
+            return
+        made = target.exists()
+        yield {
+            **buttons(drawing=False), kind: MOVIE if made else "PNG",
+            news: line(f"{target.name} is ready" if made else "Stopped; no movie is kept", "done"),
+            download: gr.DownloadButton(
+                value=str(target if made else kept.write("PNG", desk.folder)), interactive=True
+            ),
+        }  # fmt: skip
 
     told = [canvas, empty, news, go, stop, finished, drawn, kind]
 
@@ -129,7 +164,7 @@ def create_tab(desk: Desk) -> None:
     choice.input(lambda name: gr.Image(None, visible=catalog.get(name).source), choice, source, **QUIET)
     stop.click(desk.stopper("create"), None, None, queue=False, api_visibility="private")
     for event in (finished.change, kind.input):
-        event(file_of, [finished, drawn, kind], download, **QUIET)
+        recover(event(file_of, [finished, drawn, kind], [*told, download], **QUIET), news, go, stop)
 
 
 def _model(desk: Desk, name: str) -> Any:
@@ -149,13 +184,18 @@ def _widget(model: type[Options], name: str) -> Any:
     )  # fmt: skip
 
 
+def _place(desk: Desk) -> Path:
+    """A new folder for a file."""
+    place = desk.folder / secrets.token_hex(8)
+    place.mkdir(parents=True)
+    return place
+
+
 def _svg(desk: Desk, kept: Finished, name: str, options: Any, file: str | None) -> Path:
     """The strokes of a finished piece in a file."""
     from artkit.generate.plotter import PaperOptions, save_drawing
 
-    place = desk.folder / secrets.token_hex(8)
-    place.mkdir(parents=True)
-    path, picture = place / f"{kept.name}.svg", opened(file) if file else None
+    path, picture = _place(desk) / f"{kept.name}.svg", opened(file) if file else None
     drawing = desk.engine.call(lambda: catalog.get(name).draw(options, picture)).result()
     save_drawing(drawing, path, PaperOptions(), recipe=kept.recipe)
     return path

@@ -156,8 +156,10 @@ def recover(event: Any, news: gr.HTML, start: gr.Button | None = None, stop: gr.
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong, beginning with a capital, without the folder that Gradio keeps uploads in."""
+    """What went wrong, beginning with a capital, without flags and the folder that Gradio keeps uploads in."""
     said = re.sub(re.escape(get_upload_folder()) + r"/(\w+/)?", "", " ".join(str(error).split()))
+    said = re.sub(r": --from \S+( \(in Python \w+=\))?", "", said)
+    said = re.sub(r"--([a-z][a-z-]*)", lambda flag: flag[1].replace("-", " "), said)
     return said[:1].upper() + said[1:]
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from artkit.contract import WrongCall
 from artkit.interfaces.studio.desk import QUIET, line, sentences
-from artkit.interfaces.studio.styles import thumbnail
+from artkit.interfaces.studio.styles import check_name, thumbnail
 from artkit.stylize import collection, gallery
 from artkit.stylize.gallery import Style
 
@@ -39,7 +39,9 @@ def gallery_tab() -> tuple[gr.HTML, gr.Dropdown, gr.State]:
         with sentences():
             if not path:
                 raise WrongCall("choose a file first")
-            style = collection.add(path, wanted.strip() or None)
+            if name := wanted.strip():
+                check_name(name)
+            style = collection.add(path, name or None)
             return count + 1, line(f'"{style.name}" is in the gallery', "done"), None, ""
 
     def throw_out(wanted: str | None, count: int) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from artkit.contract import WrongCall
 from artkit.stylize import gallery
 from artkit.stylize.gallery import Style
 
@@ -36,6 +37,14 @@ def first() -> list[list[Any]]:
     """What is picked when the page opens, if anything is installed."""
     names = gallery.names()
     return [[FIRST if FIRST in names else names[0], 1]] if names else []
+
+
+def check_name(name: str) -> None:
+    """WrongCall for a name that a new style cannot have."""
+    if not gallery.is_name(name):
+        raise WrongCall(f'"{name}" cannot be a name; names have small letters, digits and dashes, 64 at most')
+    if gallery.folder_of(name):
+        raise WrongCall(f'there is a style "{name}" already; choose another name, or remove that one first')
 
 
 def tiles() -> list[dict[str, str]]:

@@ -12,8 +12,8 @@ import gradio as gr
 from artkit.contract import WrongCall
 from artkit.interfaces.studio.desk import QUIET, Clock, Desk, bar, hero, line, picture_file, recover, sentences, waiting
 from artkit.interfaces.studio.pictures import SAMPLES, loss_plot, opened
+from artkit.interfaces.studio.styles import check_name
 from artkit.interfaces.studio.widgets import read, widgets
-from artkit.stylize import collection
 from artkit.train.options import MineOptions
 
 MINUTES = 10.0
@@ -60,7 +60,7 @@ def train_tab(desk: Desk) -> gr.State:
         with sentences():
             if not file:
                 raise WrongCall("drop a picture to learn from first")
-            collection.check_new(wanted, overwrite=False)
+            check_name(wanted)
             return threading.Event()
 
     def run(data: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:

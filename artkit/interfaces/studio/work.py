@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
 
@@ -26,6 +26,10 @@ from artkit.live.options import LiveOptions
 from artkit.stylize import gallery
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from artkit.stylize.sheet import contact_sheet
+
+if TYPE_CHECKING:
+    from artkit.catalog import Piece
+    from artkit.generate.canvas import CanvasOptions
 
 PREVIEW = 512  # longest edge of what is shown first, pixels
 FORMATS = {"PNG": "png", "JPEG": "jpg", "TIFF, 16 bits": "tif"}
@@ -162,6 +166,32 @@ def film_steps(source: Path, styles: Sequence[str], options: LiveOptions, target
             yield Step(image, done, max(clip.count or 0, done) + 1)
     if image is not None:
         yield Step(image, done, done)
+
+
+def loop_steps(
+    piece: Piece, options: CanvasOptions, source: Picture | None, origin: Sequence[Source], target: Path
+) -> Iterator[Step]:
+    """A piece that loops, once through its phase, into `target`; it appears when the last step has been taken."""
+    from artkit.generate.motion import plan
+    from artkit.interfaces.drawing.making import Plan
+    from artkit.interfaces.drawing.movies import Film
+    from artkit.interfaces.drawing.orders import FPS, FRAMES
+    from artkit.video.media import Writer
+
+    fixed = {name: value for name, value in dict(options).items() if name != "phase"}
+    film = Film(plan(type(options), fixed, {}, piece.loops), FRAMES, FPS)
+    recipe = Plan(piece, SaveOptions.checked({}), origin=tuple(map(bare, origin))).recipe(options, movie=film.told())
+    step, scenes = None, film.motion.options(type(options), fixed, film.frames)
+    with Writer(target, film.fps, recipe=recipe) as writer:
+        for number, scene in enumerate(scenes):
+            for step in piece.run(scene, source):
+                yield Step(step.image, number, film.frames)
+            if step is not None:
+                frame = Picture.of(step.image)
+                small = frame if frame.size == tuple(scene.size) else frame.resized(max(scene.size))
+                writer.write(np.asarray(small.to_pil().convert("RGB")))
+    if step is not None:
+        yield Step(step.image, film.frames, film.frames)
 
 
 def recipe_of(technique: str, options: Mapping[str, Any], photo: Source, sources: Sequence[Source]) -> Recipe:
