@@ -23,7 +23,8 @@ import numpy as np
 
 from artkit.generate.bigplane import Reference
 from artkit.generate.escape import Orbits, TrapName, approach
-from artkit.generate.patches import CHECK, LEAVING, SAME, TERMS, Patches, alone, following
+from artkit.generate.patches import CHECK, LEAVING, TERMS, Patches, alone
+from artkit.generate.points import Ends, Points, follow_freely
 
 SMALLEST = 16  # pixels along the edge of patches that become pixels, if those are apart
 FEW = 4  # terms of the patches below that
@@ -33,9 +34,6 @@ APART = 1e-8  # distance of neighboring pixels' z from which float64 holds their
 SHALLOW = 1e-12  # or that of their c
 WIDE = 1e-3  # from which float32 does
 FLAT = 1e-4  # half of what a patch may span with a trap, which is measured from its middle
-TINY = 1e-7  # of a_1: what dc adds to it, and need not
-RADIUS = 64.0  # a point beyond it has escaped
-STRIDE, ROUND, CHUNK = 4, 8, 8192  # iterations between tests, tests between moving points together, points at a time
 
 
 @dataclass(frozen=True)
@@ -58,29 +56,23 @@ class DeepView:
 
         last: z (x, y), zeros, the slope dz/du (x, y) by u in halves of the shorter edge, and the approach to the trap.
         """
-        size = self.width * (bottom - top)
-        count, zeros = np.zeros(size, np.float32), np.zeros(size, np.float32)
-        last = tuple(np.full(size, first, np.float32) for first in (0, 0, 1, 0, 1e9))
-        for pixels, kind in self._by_precision(top, bottom):
-            where = (pixels.row - top) * self.width + pixels.column
-            count[where], z, a, near = self._freely(pixels, kind)
-            a = a * (abs(self.scale) / self.scale * min(self.width, self.height))
-            a *= np.minimum(1, 1e36 / np.maximum(np.abs(a), 1e-300))  # within what float32 holds
-            for target, part in zip(last, (np.real(z), np.imag(z), np.real(a), np.imag(a), near), strict=True):
-                target[where] = part
-        return Orbits(count, (*last[:2], zeros, zeros, *last[2:]))
+        ends, own = Ends.none(self.width * (bottom - top)), self.scale / 2
+        if (found := self.pixels(top, bottom)) is not None:
+            where, c = (found.row - top) * self.width + found.column, complex(self.reference.place) + found.dc
+            points = Points(where, found.n, found.z, found.terms[0], c, found.near)
+            wide = np.abs(points.a) > WIDE / 2
+            for which, kind in ((wide, np.complex64), (~wide, np.complex128)):
+                follow_freely(points.only(np.flatnonzero(which)).of(kind), ends, own, self.limit, self.trap)
+        a = ends.a * (abs(self.scale) / self.scale * min(self.width, self.height))
+        a *= np.minimum(1, 1e36 / np.maximum(np.abs(a), 1e-300))  # within what float32 holds
+        last = np.real(ends.z), np.imag(ends.z), 0 * ends.count, 0 * ends.count, np.real(a), np.imag(a), ends.near
+        count = np.where(ends.count <= self.limit, ends.count, 0)
+        return Orbits(count.astype(np.float32), tuple(part.astype(np.float32) for part in last))
 
     @property
     def begin(self) -> int:
         """Iterations for which one polynomial stands for all pixels; the limit, if all of them are inside."""
         return int(self._root.n[0])
-
-    def _by_precision(self, top: int, bottom: int) -> Iterator[tuple[Patches, type[np.complexfloating]]]:
-        """The pixels, and what their z² + c is computed in."""
-        if (found := self.pixels(top, bottom)) is not None:
-            wide = np.abs(found.terms[0]) > WIDE / 2
-            yield found.only(np.flatnonzero(wide)), np.complex64
-            yield found.only(np.flatnonzero(~wide)), np.complex128
 
     def pixels(self, top: int, bottom: int) -> Patches | None:
         """The pixels of the rows top..bottom that are not found inside, as patches of edge 1, in no order.
@@ -145,7 +137,7 @@ class DeepView:
     def _followed(self, patches: Patches, edge: int) -> Iterator[tuple[Patches, bool]]:
         """Patches when they cannot go on as they are, and whether that is because they are about to leave.
 
-        Those that are inside are dropped.
+        Those that are inside are dropped; with a trap they go on.
         """
         while len(patches):
             before, patches = patches, self._onward(patches, edge)
@@ -156,7 +148,8 @@ class DeepView:
                     good &= span <= FLAT
                 stays = near & good & ~patches.returned() & (patches.n < self.limit)
             if not stays.all():
-                yield before.only(np.flatnonzero(~near)), True
+                leaves = ~(stays | (near & ~good)) if self.trap else ~near
+                yield before.only(np.flatnonzero(leaves)), True
                 yield before.only(np.flatnonzero(near & ~good)), False
                 patches = patches.only(np.flatnonzero(stays))
             patches = patches.marked()
@@ -186,72 +179,3 @@ class DeepView:
                 if self.trap:
                     near = np.minimum(near, approach(self.trap, np.real(z), np.imag(z)))
         return replace(patches, n=patches.n + CHECK, m=m, d=d, z=z, terms=terms, near=near)
-
-    def _freely(
-        self, pixels: Patches, kind: type[np.complexfloating]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Pixels by z² + c, a few thousand at a time, to their end: count (0 inside), z, dz/du, near."""
-        count, ends = np.zeros(len(pixels)), [np.zeros(len(pixels), complex), np.ones(len(pixels), complex)]
-        nearest, n = pixels.near.copy(), pixels.n
-        starts = pixels.z, pixels.terms[0], complex(self.reference.place) + pixels.dc
-        z, a, c = (start.astype(kind) for start in starts)
-        who, done, again, seen = np.arange(len(pixels)), 0, 0, (z.copy(), a.copy())
-        living = n < self.limit
-        while living.any():
-            if not living.all():
-                who, z, a, c, n = (array[living] for array in (who, z, a, c, n))
-                seen, living = (seen[0][living], seen[1][living]), living[living]
-            for first in range(0, len(who), CHUNK):
-                here = slice(first, first + CHUNK)
-                self._round(here, who, living, z, a, c, n, seen, count, ends, nearest)
-            n = n + ROUND * STRIDE
-            living &= n < self.limit
-            done += ROUND * STRIDE
-            if done >= again:
-                seen, again = (z.copy(), a.copy()), int(following(np.array(done)))
-        return np.where(count <= self.limit, count, 0), ends[0], ends[1], nearest
-
-    def _round(
-        self,
-        here: slice,
-        who: np.ndarray,
-        living: np.ndarray,
-        z: np.ndarray,
-        a: np.ndarray,
-        c: np.ndarray,
-        n: np.ndarray,
-        seen: tuple[np.ndarray, np.ndarray],
-        count: np.ndarray,
-        ends: list[np.ndarray],
-        nearest: np.ndarray,
-    ) -> None:
-        """ROUND × STRIDE iterations of some of the pixels, in place."""
-        who, living, z, a, c, n = (array[here] for array in (who, living, z, a, c, n))
-        was, a_was = (array[here] for array in seen)
-        own, twice = z.dtype.type(self.scale / 2), np.empty_like(z)
-        grows = abs(own) > TINY * APART
-        for turn in range(1, ROUND + 1):
-            for _ in range(STRIDE):
-                np.add(z, z, out=twice)
-                a *= twice
-                if grows:
-                    a += own
-                np.square(z, out=z)
-                z += c
-                if self.trap:
-                    nearest[who] = np.where(
-                        living, np.minimum(nearest[who], approach(self.trap, np.real(z), np.imag(z))), nearest[who]
-                    )
-            out = np.flatnonzero(living & ~(np.abs(z) <= RADIUS))
-            if len(out):
-                places = who[out]
-                count[places] = n[out] + turn * STRIDE
-                ends[0][places], ends[1][places] = z[out], a[out]
-                living[out] = False
-                z[out], c[out], a[out] = 0, 0, 0
-            if turn % 2:
-                continue
-            span = np.abs(a)
-            back = living & (np.abs(z - was) <= SAME * span)
-            if back.any():
-                living &= ~(back & (np.abs(a - a_was) <= 10 * SAME * span))
