@@ -82,7 +82,7 @@ def create_tab(desk: Desk) -> None:
                 }  # fmt: skip
             if begun.replaced:
                 return
-            if last is None or last.image is None:
+            if last is None or last.image is None or last.pixels is None:
                 yield {news: line("Stopped"), **buttons(drawing=False)}
                 return
             whole = last.done >= last.total
@@ -93,7 +93,8 @@ def create_tab(desk: Desk) -> None:
             kinds = [*FORMATS, *([SVG] if piece.lines and whole else []), *([MOVIE] if piece.loops and whole else [])]
             yield {
                 finished: kept, drawn: (name, options, file if origin else None), **buttons(drawing=False),
-                kind: gr.Dropdown(kinds, value="PNG"),
+                kind: gr.Dropdown(kinds, value="PNG"), empty: gr.HTML(visible=False),
+                canvas: gr.Image(small(last.pixels, SHOWN), visible=True),
                 news: line(f"{label(name)}, seed {options.seed} · {width} × {height}", "done"),
             }  # fmt: skip
 

@@ -25,7 +25,7 @@ def gallery_tab() -> tuple[gr.HTML, gr.Dropdown, gr.State]:
     with gr.Row(elem_id="changes"):
         with gr.Accordion("Add a style", open=False, elem_id="add-style"):
             file = gr.File(
-                label="An .artstyle file, or a zip with a style.toml", height=110, file_types=[".artstyle", ".zip"]
+                label="An .artstyle file, or a zip with a style.toml", height=150, file_types=[".artstyle", ".zip"]
             )
             name = gr.Textbox(label="Name", placeholder="as the file says")
             add = gr.Button("Add", variant="primary")

@@ -50,7 +50,7 @@ def stylize_tab(desk: Desk) -> gr.HTML:
             sheet_panel(desk, photo, styles)
             with gr.Accordion("Settings from a finished picture", open=False, elem_id="recall"):
                 recall = gr.File(
-                    label="A picture saved by artkit knows how it was made", height=110, elem_id="recipe",
+                    label="A picture saved by artkit knows how it was made", height=150, elem_id="recipe",
                     file_types=["image"],
                 )  # fmt: skip
     others = {"keep_color": color, "size": size, "plan": plan}
