@@ -99,8 +99,8 @@ def refine_panel() -> Refining:
     """The folded settings."""
     with gr.Accordion("How Refine paints", open=False, elem_id="refining"):
         painting = picture_file(
-            "The painting itself, for the truest strokes", sources=["upload", "clipboard"], height=160,
-            placeholder="Drop the painting (optional)",
+            "Another picture to paint after", sources=["upload", "clipboard"], height=160,
+            placeholder="Drop a picture (optional)",
         )  # fmt: skip
         with gr.Row():
             options = widgets(OptimizeOptions, *PLAIN)
