@@ -1,6 +1,7 @@
 """The live page in a real browser, with Chromium's fake camera fed from a file with a barcode in each frame."""
 
 import contextlib
+import json
 import re
 import shutil
 import socket
@@ -93,7 +94,13 @@ def test_the_frames_painted_are_those_of_the_camera(address: str, camera: Path, 
 
     def listen(stream: Any) -> None:
         stream.on("framesent", lambda data: traffic.append(("sent", data)) if isinstance(data, bytes) else None)
-        stream.on("framereceived", lambda data: traffic.append(("back", data)) if isinstance(data, bytes) else None)
+        stream.on("framereceived", hear)
+
+    def hear(data: str | bytes) -> None:
+        if isinstance(data, bytes):
+            traffic.append(("back", data))
+        elif json.loads(data)["type"] == "dropped":  # an answer too, which a busy machine gives
+            traffic.append(("dropped", b""))
 
     fake = ("--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={camera}")
     with browser(*fake) as chromium, visit(chromium, address, permissions=["camera"]) as page:
@@ -121,11 +128,15 @@ def test_the_frames_painted_are_those_of_the_camera(address: str, camera: Path, 
     assert 0 < late < 5000
     numbers: dict[bytes, int] = {}
     answered: list[bytes] = []
+    dropped = 0
     for way, data in traffic:
+        if way == "dropped":
+            dropped += 1
+            continue
         code = number_of(unjpeg(data[4:]))
         if way == "sent":
             numbers[data[:4]] = code
-            assert len(numbers) - len(answered) <= 2
+            assert len(numbers) - len(answered) - dropped <= 2
         else:
             assert code == numbers[data[:4]]
             answered.append(data[:4])
