@@ -282,6 +282,8 @@ def test_a_seed_finds_a_minibrot_with_all_its_digits() -> None:
         {"formula": "newton", "power": 3},
         {"zoom": 0, "center": "-0.5,0", "coloring": "distance", "power": 3},
         {"zoom": 20, "center": "0,1", "angle": 30},
+        {"zoom": 3, "center": "-1.7549,0.001", "coloring": "trap"},
+        {"zoom": 60, "center": "0,1", "coloring": "distance"},
     ],
 )
 def test_pictures(options: dict) -> None:
@@ -293,6 +295,18 @@ def test_pictures(options: dict) -> None:
     assert picture.min() >= 0
     assert picture.max() <= 1
     assert steps[-1].done == steps[-1].total
+
+
+@pytest.mark.parametrize("center", ["0,0", "0.3,0", "-0.2,0.4", "3,3"])
+def test_where_there_is_nothing_to_see(center: str) -> None:
+    """All inside, or all outside, and the orbit of the middle gone at once."""
+    options = FractalOptions(size=Size(32, 20), supersample=1, center=center, zoom=4, coloring="smooth")
+    view = View.of(options)
+    orbits, _ = view.surveyed(32, 20)
+    assert orbits.count.all() == (center in ("0.3,0", "3,3"))
+    assert orbits.count.any() == orbits.count.all()
+    *_, last = fractal_steps(options)
+    assert np.isfinite(np.array(last.image)).all()
 
 
 def test_colors_come_around() -> None:

@@ -32,7 +32,7 @@ PLAIN_ZOOM = 1.5  # log10 of the magnification from which float32 coordinates ar
 HEAVY = 2**32  # pixels × iterations above which fusing kernels on the CPU is worth waiting for the compiler
 TILE = {False: 2**16, True: 2**22}  # points at a time on the CPU, on a GPU
 DEEP_TILE = 2**18  # points whose patches are followed together
-MOST = 1_000_000  # iterations
+LONGEST = 16  # times the iterations that a picture of this depth usually needs
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
@@ -99,15 +99,15 @@ class View:
     def surveyed(self, width: int, height: int) -> tuple[Orbits, int]:
         """All points of a small canvas, followed until hardly any of them leaves any more; and how long that is."""
         limit = 1000 + 300 * max(0, round(-math.log10(self.radius)))
+        most = LONGEST * limit
         if self.deep:
-            limit = max(limit, min(MOST, 2000 + 3 * self._patches(width, height, MOST).begin))
-        most = min(MOST, 16 * limit)
+            limit = max(limit, min(most, 2000 + 3 * self._patches(width, height, most).begin))
         while True:
             _, orbits = next(self.orbits(width, height, [(0, height)], limit))
             late = np.count_nonzero(orbits.count > 0.85 * limit)
             if limit >= most or (orbits.count.any() and late <= 0.005 * orbits.count.size):
                 return orbits, limit
-            limit = min(2 * limit, most)
+            limit = min(2 * limit, most) if orbits.count.any() else most
 
     def _start(self, width: int, height: int, band: tuple[int, int]) -> State:
         x, y = (part.reshape(-1) for part in canvas.grid(width, height, *band))
