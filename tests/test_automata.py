@@ -5,6 +5,7 @@ from typing import Any
 
 import artkit.device  # noqa: F401
 
+import cv2
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from PIL import Image
 from artkit.contract import Step, WrongCall
 from artkit.generate import automata as piece
 from artkit.generate import shelf
-from artkit.generate.automata import AutomataOptions, Dish, automata_steps
+from artkit.generate.automata import AutomataOptions, Dish, DishOptions, automata_steps
 from artkit.image import Picture, load
 from artkit.interfaces.cli import main
+from artkit.interfaces.drawing.dish import DishWindow
 from artkit.nets.automaton import CHANNELS, SHAPES, Automaton, fresh, perceive, picture, seed, wrapped
 from artkit.nets.features import load_features
 from artkit.train.automata import Aim, hole, sliced
@@ -193,6 +195,50 @@ def test_unknown_textures(taught: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 # --- the training -------------------------------------------------------------------------------------------------
+
+
+def press(window: DishWindow, event: int, x: int, y: int) -> None:
+    window.touch(event, x, y, 0)
+
+
+def test_a_dish_is_torn_and_planted_where_it_is_touched(taught: Path) -> None:
+    window = DishWindow(DishOptions(texture="moss", graft="moss", edge=64))
+    window.dish.cells = mx.ones((1, 64, 64, CHANNELS))
+    scale = 768 // 64
+    press(window, cv2.EVENT_MOUSEMOVE, 5 * scale, 5 * scale)  # without a button nothing happens
+    assert window.dish.cells.min() == 1
+    press(window, cv2.EVENT_LBUTTONDOWN, 20 * scale, 30 * scale)
+    press(window, cv2.EVENT_LBUTTONUP, 20 * scale, 30 * scale)
+    press(window, cv2.EVENT_MOUSEMOVE, 50 * scale, 50 * scale)
+    gone = np.argwhere(np.array(window.dish.cells[0, ..., 0]) == 0)
+    np.testing.assert_allclose(gone.mean(axis=0) + 0.5, (30, 20), atol=0.5)
+    assert np.hypot(*(gone + 0.5 - (30, 20)).T).max() <= 64 / 14
+    assert window.dish.graft is None
+    press(window, cv2.EVENT_RBUTTONDOWN, 10 * scale, 40 * scale)
+    press(window, cv2.EVENT_MOUSEMOVE, 30 * scale, 40 * scale)
+    assert window.dish.graft is not None
+    where = np.array(window.dish.graft[1])
+    assert (where[40, 10], where[40, 30], where[40, 20]) == (1, 1, 0)
+
+
+def test_the_keys_of_a_dish(
+    taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    window = DishWindow(DishOptions(texture="moss", edge=64))
+    keys, shown = iter([-1, ord("."), ord("s"), ord("s"), ord(" "), ord("c"), ord("q")]), []
+    monkeypatch.setattr(cv2, "namedWindow", lambda *_: None)
+    monkeypatch.setattr(cv2, "resizeWindow", lambda *_: None)
+    monkeypatch.setattr(cv2, "setMouseCallback", lambda *_: None)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1)
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+    monkeypatch.setattr(cv2, "imshow", lambda _, pixels: shown.append(pixels.copy()))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: next(keys))
+    window.run()
+    assert [len(shown), shown[0].shape] == [6, (768, 768, 3)]
+    assert capsys.readouterr().out.split() == ["moss_1.png", "moss_2.png"]
+    assert window.dish.turn is not None  # by one key
+    np.testing.assert_array_equal(np.array(window.dish.cells), np.array(seed(1, 64, 64)))  # begun anew, and stopped
 
 
 def test_sliced_wasserstein_of_what_is_alike_and_what_is_not() -> None:

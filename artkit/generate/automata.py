@@ -17,7 +17,7 @@ import mlx.core as mx
 import numpy as np
 from pydantic import Field
 
-from artkit.contract import Step, WrongCall
+from artkit.contract import Options, Step, WrongCall
 from artkit.generate.canvas import FINISHED_BYTES, check_memory, grid
 from artkit.generate.imagery import NeuralOptions, cover, finished
 from artkit.generate.shelf import get
@@ -52,6 +52,17 @@ class AutomataOptions(NeuralOptions):
         default="half", description="Where the second grows, without a picture; with one, where it is dark"
     )
     holes: int = Field(default=0, ge=0, le=1000, description="Holes torn in it when it has grown, that heal")
+
+
+class DishOptions(Options):
+    """Cells to be touched."""
+
+    texture: str = Field(default="", description="Which one has been learned (the first if not given)")
+    graft: str = Field(default="", description="The texture that is planted (the next if not given)")
+    edge: int = Field(default=256, ge=32, le=2048, description="Cells along an edge; fewer grow quicker")
+    rate: float = Field(default=RATE, ge=0, le=1, description="Share of the cells that change each time")
+    turn: float = Field(default=0.0, ge=-360, le=360, description="Degrees that cells see their neighbors turned by")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of which cells change when")
 
 
 def automata_steps(options: AutomataOptions, source: Picture | None = None) -> Iterator[Step]:
@@ -123,11 +134,24 @@ class Dish:
 
     def erase(self, x: float, y: float, radius: float) -> None:
         """Begin anew within a disk; pixels, around the border too."""
+        self.cells = self.cells * (1 - self._disk(x, y, radius)[..., None])
+
+    def plant(self, automaton: Automaton, x: float, y: float, radius: float) -> None:
+        """Let a second texture grow within a disk, as `erase`, and where one was planted before."""
+        where = mx.zeros(self.cells.shape[1:3]) if self.graft is None else self.graft[1]
+        self.graft = automaton, mx.maximum(where, self._disk(x, y, radius))
+
+    def turn_to(self, degrees: float) -> None:
+        """What all cells see is turned by this."""
+        self.turn = mx.full(self.cells.shape[1:3], math.radians(degrees)) if degrees else None
+
+    def _disk(self, x: float, y: float, radius: float) -> mx.array:
+        """1 within, 0 outside, (H, W)."""
         _, height, width, _ = self.cells.shape
         across = np.abs(np.arange(width) + 0.5 - x % width)
         down = np.abs(np.arange(height) + 0.5 - y % height)
         distance = np.hypot(np.minimum(down, height - down)[:, None], np.minimum(across, width - across)[None])
-        self.cells = self.cells * mx.array((distance > radius).astype(np.float32)[..., None])
+        return mx.array((distance <= radius).astype(np.float32))
 
     def picture(self) -> mx.array:
         """(1, H, W, 3), sRGB 0..1."""

@@ -22,6 +22,7 @@ COMMANDS = {
     "stylize": ("artkit.interfaces.stylize_cli", "Paint photos in the style of a picture."),
     "generate": ("artkit.interfaces.generate_cli", "Draw art from a seed: flow fields, corals, fractals and more."),
     "sketch": ("artkit.interfaces.sketch_cli", "Draw a sketch of your own, again whenever it is saved."),
+    "dish": ("artkit.interfaces.dish_cli", "A texture that grows in a window, to be touched."),
     "again": ("artkit.interfaces.recipe_cli", "Make a picture again from the recipe in its file."),
     "info": ("artkit.interfaces.recipe_cli", "Show how a picture was made."),
     "live": ("artkit.interfaces.live_cli", "Paint what a camera sees, while it sees it."),

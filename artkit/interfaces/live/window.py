@@ -44,7 +44,7 @@ def check_display() -> None:
     display = os.environ.get("DISPLAY", "")
     if not display:
         if os.environ.get("WAYLAND_DISPLAY"):
-            raise DeviceError("this Wayland desktop has no Xwayland, which the window needs; {instead}")
+            raise DeviceError(f"this Wayland desktop has no Xwayland, which the window needs; {instead}")
         raise DeviceError(f"no display here; {instead}")
     if not _answers(display):
         raise DeviceError(f'the display "{display}" does not answer; {instead}')
