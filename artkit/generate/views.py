@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import cmath
-import itertools
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import artkit.device as device
 
@@ -33,9 +30,6 @@ HEAVY = 2**32  # pixels × iterations above which fusing kernels on the CPU is w
 TILE = {False: 2**16, True: 2**22}  # points at a time on the CPU, on a GPU
 DEEP_TILE = 2**18  # points whose patches are followed together
 LONGEST = 16  # times the iterations that a picture of this depth usually needs
-
-Task = TypeVar("Task")
-Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -83,8 +77,7 @@ class View:
         """What becomes of the points of each band of rows of a W×H canvas, as they are done."""
         if self.deep:
             patches = self._patches(width, height, limit)
-            with ThreadPoolExecutor(device.CPU_STREAMS) as pool:
-                yield from zip(bands, ahead(pool, lambda band: patches.orbits(*band), bands), strict=True)
+            yield from ((band, patches.orbits(*band)) for band in bands)  # side by side they are no quicker
             return
         formula, starts = self.formula, (self._start(width, height, band) for band in bands)
         if device.uses_gpu():
@@ -123,17 +116,6 @@ class View:
     def _patches(self, width: int, height: int, limit: int) -> DeepView:
         scale = cmath.rect(2 * self.radius / min(width, height), self.angle)
         return DeepView(Reference.of(self.middle), width, height, scale, limit, self.formula.trap)
-
-
-def ahead(pool: Executor, work: Callable[[Task], Done], tasks: Iterable[Task]) -> Iterator[Done]:
-    """What `work` gives for each task, in their order; no more of them are begun than there are threads."""
-    waiting, running = iter(tasks), deque[Future[Done]]()
-    for task in itertools.islice(waiting, device.CPU_STREAMS):
-        running.append(pool.submit(work, task))
-    while running:
-        done = running.popleft().result()
-        running.extend(pool.submit(work, task) for task in itertools.islice(waiting, 1))
-        yield done
 
 
 def _escaping(name: str) -> Literal["mandelbrot", "julia", "ship"]:
