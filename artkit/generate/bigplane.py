@@ -79,7 +79,7 @@ def orbit(c: Place, limit: int) -> list[complex]:
 class Reference:
     """The orbit of one place, as far as it has been asked for: Z_0 = 0, Z_1 = c, …, complex128.
 
-    Its precision is that of the deepest picture, so that it serves all frames of a movie; servers' threads may share it.
+    Its precision is that of the deepest picture, so that it serves all frames of a movie; threads may share it.
     """
 
     def __init__(self, place: Place) -> None:
