@@ -35,7 +35,7 @@ class AutomataOptions(NeuralOptions):
     """A texture that grows out of nothing."""
 
     texture: str = Field(default="", description="Which one has been learned (the first if not given)")
-    updates: int = Field(default=240, ge=1, le=100_000, description="How often the cells change")
+    updates: int = Field(default=160, ge=1, le=100_000, description="How often the cells change")
     rate: float = Field(default=RATE, ge=0, le=1, description="Share of the cells that change each time")
     turn: float = Field(
         default=0.0,

@@ -54,16 +54,36 @@ def perceive(padded: mx.array, turn: mx.array | None = None) -> mx.array:
 
     turn: angle by which a cell's neighborhood is seen turned, radians, (H, W) or a scalar; the Laplacian has none.
     """
-    cells = padded[:, 1:-1, 1:-1]
-    upper, middle, lower = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
+    return _rows(_perceived(padded, turn), padded)
+
+
+def _perceived(padded: mx.array, turn: mx.array | None) -> mx.array:
+    """The same, one row after the other: (B, H·(W + 2) - 2, 48), two that count for nothing after each row.
+
+    A neighbor is the same memory shifted, so that every step is one loop over it: far quicker on a CPU than windows.
+    """
+    B, _, across, C = padded.shape
+    row, flat = across * C, padded.reshape(B, -1)
+    upper, middle, lower = flat[:, : -2 * row], flat[:, row:-row], flat[:, 2 * row :]
     smooth, fall = upper + 2 * middle + lower, lower - upper
-    across = smooth[:, :, 2:] - smooth[:, :, :-2]
-    down = fall[:, :, :-2] + 2 * fall[:, :, 1:-1] + fall[:, :, 2:]
-    around = smooth[:, :, :-2] + 2 * smooth[:, :, 1:-1] + smooth[:, :, 2:] - 16 * cells
+    left, here, right = (slice(k * C, (k - 2) * C or None) for k in range(3))
+    cells = middle[:, here]
+    x = smooth[:, right] - smooth[:, left]
+    y = fall[:, left] + 2 * fall[:, here] + fall[:, right]
+    around = smooth[:, left] + 2 * smooth[:, here] + smooth[:, right] - 16 * cells
+    cells, x, y, around = (each.reshape(B, -1, C) for each in (cells, x, y, around))
     if turn is not None:
-        c, s = mx.cos(turn)[..., None], mx.sin(turn)[..., None]
-        across, down = c * across + s * down, c * down - s * across
-    return mx.concatenate([cells, across * SOFTER, down * SOFTER, around * SOFTER], axis=-1)
+        if turn.ndim:
+            turn = mx.pad(turn, [(0, 0), (0, 2)]).reshape(-1)[:-2, None]
+        c, s = mx.cos(turn), mx.sin(turn)
+        x, y = c * x + s * y, c * y - s * x
+    return mx.concatenate([cells, x * SOFTER, y * SOFTER, around * SOFTER], axis=-1)
+
+
+def _rows(flat: mx.array, padded: mx.array) -> mx.array:
+    """(B, H·(W + 2) - 2, K) -> (B, H, W, K)."""
+    B, down, across, _ = padded.shape
+    return mx.pad(flat, [(0, 0), (0, 2), (0, 0)]).reshape(B, down - 2, across, -1)[:, :, :-2]
 
 
 @dataclass(frozen=True)
@@ -81,9 +101,9 @@ class Automaton:
 
     def change(self, padded: mx.array, turn: mx.array | None = None) -> mx.array:
         """What would be added to every inner cell: (B, H + 2, W + 2, 12) -> (B, H, W, 12)."""
-        seen = perceive(padded, turn)
+        seen = _perceived(padded, turn)
         hidden = mx.maximum(seen @ self.weights["hidden.weight"] + self.weights["hidden.bias"], 0)
-        return hidden @ self.weights["change.weight"]
+        return _rows(hidden @ self.weights["change.weight"], padded)
 
     def step(self, cells: mx.array, key: mx.array, turn: mx.array | None = None, rate: float = RATE) -> mx.array:
         """One step of all cells, (B, H, W, 12) -> (B, H, W, 12), of which a share `rate` changes."""
