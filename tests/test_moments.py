@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from artkit.contract import Recipe, Source, WeightsError, WrongCall
-from artkit.image import Picture, fit, load, resize, save
-from artkit.interfaces.jobs import Choice, job_again, open_job
+from artkit.image import Picture, fit, load, load_recipe, resize, save
+from artkit.interfaces.cli import main
+from artkit.interfaces.jobs import Choice, choose, job_again, open_job
 from artkit.interfaces.recipe_cli import find_sources
 from artkit.nets.features import load_features
 from artkit.stylize import collection, gallery
@@ -166,3 +167,32 @@ def test_an_added_style_brings_what_it_knows(moments: Moments, tmp_path: Path, m
     (theirs / MOMENTS).write_bytes(b"no moments at all")
     with pytest.raises(WeightsError):
         collection.add(str(theirs), "rain2")
+
+
+def code(words: list[str]) -> int | str | None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    return ended.value.code
+
+
+def test_a_named_style_is_painted_step_by_step_from_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo = str(ROOT / "samples" / "chelsea.jpg")
+    words = ["stylize", photo, "--style", "wave", "--no-fast", "--size", "64", "--iterations", "2", "-o", "a.png"]
+    assert code([*words, "--seed", "3", "--save-every", "1", "--quiet"]) == 0
+    recipe = load_recipe(tmp_path / "a.png")
+    assert recipe is not None
+    assert (recipe.technique, recipe.options["iterations"], recipe.sources[1].path) == ("stylize", 2, "wave")
+    assert code(["stylize", photo, "--style", "wave", "--no-fast", "--texture", "0.5"]) == 2
+    assert "--texture is for one pass of a network, not for --no-fast" in capsys.readouterr().err
+    assert code(["stylize", photo, "--style", "wave", "--iterations", "2"]) == 2
+    assert "--iterations is for painting step by step: a picture file, or --no-fast" in capsys.readouterr().err
+
+
+def test_a_style_that_does_not_know_its_painting_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "folder", lambda: tmp_path)
+    make_style(tmp_path / "mine", "light.safetensors", 1, "0" * 64)
+    with pytest.raises(WrongCall, match='the style "mine" does not know its painting; give the picture itself'):
+        choose(["mine"], {"fast": False})

@@ -171,6 +171,21 @@ def test_masks_say_where_each_style_goes(studio: TestClient, masks: list[bytes])
     ]
 
 
+def test_named_styles_are_painted_step_by_step_when_asked(studio: TestClient) -> None:
+    options: dict[str, Any] = {"size": 64, "iterations": 1}
+    answer = studio.post(
+        "/api/stylize",
+        files=[("photo", PHOTO)],
+        data={"style": "starry", "options": json.dumps({**options, "fast": False, "format": "png"})},
+    )
+    assert answer.status_code == 200, answer.text
+    recipe = load_recipe(answer.content)
+    assert recipe is not None
+    assert (recipe.technique, recipe.sources[1].path) == ("stylize", "starry")
+    wanted = artkit.stylize(PHOTO, "starry", fast=False, **options)
+    np.testing.assert_array_equal(np.asarray(opened(answer.content)), np.asarray(wanted))
+
+
 def test_masks_are_for_pictures_as_styles_too_and_keep_the_photo_elsewhere(studio: TestClient) -> None:
     for options in ({"fast": True}, {"iterations": 1}):
         files = [("photo", PHOTO), ("style", photo(40, 40)), ("mask", halves("white", "black"))]

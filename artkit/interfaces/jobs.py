@@ -54,7 +54,12 @@ def choose(styles: Sequence[str], params: Mapping[str, Any]) -> Choice:
         return Choice(files, checked(OptimizeOptions, given(OptimizeOptions, params)))
     if params.get("fast"):
         raise WrongCall("--fast is for painting after a picture file; a named style is fast already")
-    _refuse(params, OptimizeOptions, RestyleOptions, "is for painting after a picture file, not for a named style")
+    if params.get("fast") is False:
+        params = {name: value for name, value in params.items() if name != "fast"}
+        _refuse(params, RestyleOptions, OptimizeOptions, "is for one pass of a network, not for --no-fast")
+        names = tuple(gallery.with_painting(style).name for style in styles)
+        return Choice(names, checked(OptimizeOptions, given(OptimizeOptions, params)))
+    _refuse(params, OptimizeOptions, RestyleOptions, "is for painting step by step: a picture file, or --no-fast")
     names = tuple(gallery.get(style).name for style in styles)
     return Choice(names, checked(RestyleOptions, given(RestyleOptions, params)))
 

@@ -30,7 +30,8 @@ def stylize(
 
     photo, style, mask: file names, Pillow pictures, arrays (H, W, 3) or bytes. Lists of styles and masks go together.
     options: the fields of `artkit.OptimizeOptions`, such as size=1024, content_weight=0.05, keep_color="luma"; for
-    named styles, and for pictures with fast=True (one pass of a network), those of `artkit.RestyleOptions`.
+    named styles, and for pictures with fast=True (one pass of a network), those of `artkit.RestyleOptions`; with
+    fast=False a named style is painted step by step, like a picture.
     Gives 8-bit RGB, or RGBA where the photo has alpha, `size` pixels along its longest edge.
     WrongCall for an impossible option, PictureError for a picture that cannot be read, WeightsError when the network
     is not installed. Method: Gatys, Ecker and Bethge 2016, "Image style transfer using convolutional neural networks".
@@ -41,7 +42,9 @@ def stylize(
     from artkit.stylize.prepare import gather, gather_named, restyle_with, steps_of
 
     picture, styles, masks = load(photo), _several(style), _several(mask)
-    if options.get("fast") or all(isinstance(each, str) and is_named(each) for each in styles):
+    named, fast = all(isinstance(each, str) and is_named(each) for each in styles), options.pop("fast", None)
+    if fast or (named and fast is None):
+        options |= {} if named else {"fast": True}
         passing = RestyleOptions.checked(options)
         steps = restyle_with(picture, gather_named(styles, masks, passing), passing)
     else:

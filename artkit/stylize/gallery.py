@@ -96,6 +96,17 @@ def get(name: str) -> Style:
     return Style(place.name, place, manifest.read(locate(place, manifest.NAME)))
 
 
+def with_painting(name: str) -> Style:
+    """The style of this name, if it knows its painting well enough to be painted after step by step.
+
+    WrongCall: it does not; else as `get`.
+    """
+    style = get(name)
+    if style.moments is None:
+        raise WrongCall(f'the style "{name}" does not know its painting; give the picture itself: --style FILE')
+    return style
+
+
 def installed() -> tuple[list[Style], list[WeightsError]]:
     """Every style whose manifest can be read, by name, and what is wrong with the others."""
     styles, errors = [], []

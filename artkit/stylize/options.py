@@ -124,7 +124,7 @@ class RestyleOptions(Options):
         description="Named styles: strokes in even areas such as skies (the style's own if not given)",
     )
     fast: bool = Field(
-        default=False, description="Paint after picture files in one pass, with the network for any style"
+        default=False, description="Picture files too in one pass of a network; --no-fast: named styles step by step"
     )
     keep_color: Literal["off", "luma", "match"] = Field(
         default="off", description="Colors of the photo: luma paints in them, match comes near them"

@@ -100,7 +100,7 @@ def stylized(
     settings: ServeOptions,
     masks: Sequence[Upload] = (),
 ) -> Order:
-    """Restyle in named styles or, with `fast`, after pictures; else optimize after pictures.
+    """Restyle in named styles or, with `fast`, after pictures; else, or with `fast` false, optimize.
 
     masks: where each style goes, one a style, or one in flat colors; none: everywhere.
     UnknownStyle; WrongCall: names and pictures together, another number of masks, or an option that cannot be;
@@ -117,11 +117,12 @@ def stylized(
         load_masks([mask.picture for mask in masks], len(styles), photo.picture.height, photo.picture.width)
     options: RestyleOptions | OptimizeOptions
     if names:
-        if rest.pop("fast", False):
+        fast = rest.pop("fast", None)
+        if fast:
             raise WrongCall("fast is for painting after a picture; a named style is fast already")
-        options = _checked(RestyleOptions, rest, settings)
+        options = _checked(OptimizeOptions if fast is False else RestyleOptions, rest, settings)
         for name in names:
-            gallery.get(name)
+            gallery.with_painting(name) if fast is False else gallery.get(name)
         label = "+".join(names)
     else:
         options = _checked(RestyleOptions if rest.get("fast") else OptimizeOptions, rest, settings)
