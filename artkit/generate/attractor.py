@@ -293,8 +293,10 @@ class Brush:
         if not inside.all():
             x, y, pace = x[inside], y[inside], pace[inside]
         at = y.astype(np.int64) * self.width + x.astype(np.int64)
-        cells = self.width * self.height
-        return point, np.bincount(at, minlength=cells), np.bincount(at, pace, cells)
+        whole = 2.0 ** math.ceil(math.log2(pace.sum(dtype=np.float64) + 1))  # above what speeds can add up to, so that
+        both = np.bincount(at, pace + whole, self.width * self.height)  # a number holds a count and a sum
+        counts = np.floor(both / whole)
+        return point, counts, both - counts * whole
 
     def fall_there(self, point: Point, steps: int) -> tuple[Point, mx.array, mx.array]:
         """The same on a GPU."""
