@@ -22,7 +22,7 @@ import mlx.core as mx
 import numpy as np
 
 from artkit.generate import canvas, noises
-from artkit.generate.attractor import KINDS, Brush, Frame
+from artkit.generate.attractor import Brush, Frame
 from artkit.generate.canvas import band_streams
 from artkit.generate.cells import Cells
 from artkit.generate.cppn import CppnOptions, Painting
@@ -30,6 +30,7 @@ from artkit.generate.escape import Formula, follow, freeze, together
 from artkit.generate.fields import NoiseField, traced
 from artkit.generate.grayscott import STRIDE, GrayScott
 from artkit.generate.life import LENIA, Lenia, ring_kernel
+from artkit.generate.orbits import KINDS
 from artkit.generate.strokes import raster
 from artkit.generate.tiles import TilesOptions, tiles_drawing
 from benchmarks.machine import describe

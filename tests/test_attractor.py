@@ -10,18 +10,9 @@ import numpy as np
 import pytest
 
 from artkit.contract import WrongCall
-from artkit.generate.attractor import (
-    KINDS,
-    AttractorOptions,
-    Brush,
-    Frame,
-    attractor_steps,
-    begin,
-    find,
-    lyapunov,
-    visited,
-)
+from artkit.generate.attractor import AttractorOptions, Brush, Frame, attractor_steps
 from artkit.generate.canvas import Size
+from artkit.generate.orbits import KINDS, begin, find, lyapunov, visited
 
 STEPS = 12
 
