@@ -193,7 +193,7 @@ def test_again_notices_another_default_of_the_style(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--style", "wave", "--iterations", "3"], "--iterations is for painting after a picture file"),
+        (["--style", "wave", "--iterations", "3"], "--iterations is for painting step by step"),
         (["--style", "photo.png", "--stroke", "2"], "--stroke is for named styles"),
         (["--style", "wave", "--style", "photo.png"], "cannot be mixed"),
         (["--style", "wave", "--save-every", "2"], "--save-every is for painting"),

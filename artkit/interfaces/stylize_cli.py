@@ -87,7 +87,7 @@ def stylize(
     choice = choose(styles, params)
     saving = checked(SaveOptions, given(SaveOptions, params))
     if save_every and not choice.optimizes:
-        raise WrongCall("--save-every is for painting after a picture file; a named style takes one pass")
+        raise WrongCall("--save-every is for painting step by step: a picture file, or --no-fast")
 
     for photo in photos if params.get("style_weight") else ():
         if re.fullmatch(r"\d*\.?\d+", photo) and not Path(photo).exists():
