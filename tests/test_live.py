@@ -112,7 +112,7 @@ def test_what_moves_leaves_no_trail(rng: np.random.Generator, contrast: int) -> 
         frame[30:60, 5 + 7 * step : 35 + 7 * step] += contrast
         seen = noisy(np.clip(frame, 0, 255), 1.5, rng)
         drawn = 255 - seen  # a network that answers at once
-        smooth = smoother(seen, drawn, 0.75)
+        smooth = smoother.look(seen)(drawn, 0.75)
         if step > 2:
             passed = smooth[32:58, max(0, 7 * step - 25) : 7 * step + 3].astype(float)
             wanted = drawn[32:58, max(0, 7 * step - 25) : 7 * step + 3].astype(float)
@@ -125,7 +125,7 @@ def test_a_moving_camera_does_not_smear() -> None:
     seen = smooth = wide
     for step in range(12):
         seen = np.ascontiguousarray(wide[:, 4 * step : 4 * step + 200])
-        smooth = smoother(seen, seen, 0.75)
+        smooth = smoother.look(seen)(seen, 0.75)
     inside = np.s_[8:-8, 8:-8]
     assert np.abs(smooth[inside].astype(float) - seen[inside]).mean() < 3
     assert cv2.Laplacian(smooth[inside], cv2.CV_64F).std() > 0.8 * cv2.Laplacian(seen[inside], cv2.CV_64F).std()
@@ -134,9 +134,9 @@ def test_a_moving_camera_does_not_smear() -> None:
 def test_another_scene_begins_anew() -> None:
     smoother = Smoother()
     dark, light = np.full((40, 60, 3), 20, np.uint8), np.full((40, 60, 3), 200, np.uint8)
-    smoother(dark, dark, 0.9)
-    np.testing.assert_array_equal(smoother(light, light, 0.9), light)
-    np.testing.assert_array_equal(smoother(light[:30], light[:30], 0.9), light[:30])  # another size
+    smoother.look(dark)(dark, 0.9)
+    np.testing.assert_array_equal(smoother.look(light)(light, 0.9), light)
+    np.testing.assert_array_equal(smoother.look(light[:30])(light[:30], 0.9), light[:30])  # another size
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (10, 192), (16, 240), (31, 160), (300, 7)])
@@ -145,7 +145,7 @@ def test_narrow_frames_are_smoothed_too(shape: tuple[int, int], rng: np.random.G
     smoother = Smoother()
     for _ in range(4):
         frame = rng.integers(0, 255, (*shape, 3), np.uint8)
-        assert smoother(frame, frame, 0.75).shape == frame.shape
+        assert smoother.look(frame)(frame, 0.75).shape == frame.shape
 
 
 # --- the size that keeps the frame rate ---------------------------------------------------------------------------

@@ -31,11 +31,10 @@ TORN = 0.6  # part of the updates after which holes are torn
 SHOWN = 4  # updates from one step to the next
 
 
-class AutomataOptions(NeuralOptions):
-    """A texture that grows out of nothing."""
+class Culture(Options):
+    """What every dish of cells has."""
 
     texture: str = Field(default="", description="Which one has been learned (the first if not given)")
-    updates: int = Field(default=160, ge=1, le=100_000, description="How often the cells change")
     rate: float = Field(default=RATE, ge=0, le=1, description="Share of the cells that change each time")
     turn: float = Field(
         default=0.0,
@@ -44,6 +43,12 @@ class AutomataOptions(NeuralOptions):
         description="Degrees that all cells see their neighbors turned by",
         json_schema_extra={"period": 360},
     )
+
+
+class AutomataOptions(Culture, NeuralOptions):
+    """A texture that grows out of nothing."""
+
+    updates: int = Field(default=160, ge=1, le=100_000, description="How often the cells change")
     field: Literal["even", "ring", "whirl", "waves"] = Field(
         default="even", description="How the turn differs over the canvas: around the middle, in a spiral, in waves"
     )
@@ -54,14 +59,11 @@ class AutomataOptions(NeuralOptions):
     holes: int = Field(default=0, ge=0, le=1000, description="Holes torn in it when it has grown, that heal")
 
 
-class DishOptions(Options):
+class DishOptions(Culture):
     """Cells to be touched."""
 
-    texture: str = Field(default="", description="Which one has been learned (the first if not given)")
     graft: str = Field(default="", description="The texture that is planted (the next if not given)")
     edge: int = Field(default=256, ge=32, le=2048, description="Cells along an edge; fewer grow quicker")
-    rate: float = Field(default=RATE, ge=0, le=1, description="Share of the cells that change each time")
-    turn: float = Field(default=0.0, ge=-360, le=360, description="Degrees that cells see their neighbors turned by")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of which cells change when")
 
 

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,8 +19,20 @@ LEAVING = 2.2  # |z| from which a patch is taken to escape
 SAME = 1e-4  # of a_1: that an orbit has come back
 
 
+class Rows:
+    """What a dataclass of arrays has whose last axes go together, one place a thing."""
+
+    def __len__(self) -> int:
+        return getattr(self, fields(self)[0].name).shape[-1]  # type: ignore[arg-type]
+
+    def only(self, which: Any) -> Self:
+        """Some of them; of a slice the very same numbers."""
+        parts = {field.name: getattr(self, field.name)[..., which] for field in fields(self)}  # type: ignore[arg-type]
+        return type(self)(**parts)
+
+
 @dataclass(frozen=True, eq=False)
-class Patches:
+class Patches(Rows):
     """Squares of pixels, all of one size, arrays (N,): where they are and what has become of their middles.
 
     column, row: of the upper left pixel on the canvas. n: iterations done. m: the place in the reference. d: the
@@ -41,13 +53,6 @@ class Patches:
     d_seen: np.ndarray
     seen: np.ndarray
     again: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.n)
-
-    def only(self, which: np.ndarray) -> Self:
-        """Some of them."""
-        return replace(self, **{field.name: getattr(self, field.name)[..., which] for field in fields(self)})
 
     @classmethod
     def joined(cls, parts: Sequence[Patches]) -> Patches:

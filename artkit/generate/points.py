@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from artkit.generate.escape import TrapName, approach
-from artkit.generate.patches import SAME, following
+from artkit.generate.patches import SAME, Rows, following
 
 RADIUS = 64.0  # a point beyond it has escaped
 STRIDE, ROUND, CHUNK = 4, 8, 8192  # iterations between tests, tests between moving points together, points at a time
 
 
 @dataclass(eq=False)
-class Points:
+class Points(Rows):
     """Arrays (N,): where on the canvas they are, iterations done, z, dz/du, c, the nearest approach to the trap."""
 
     where: np.ndarray
@@ -24,13 +23,6 @@ class Points:
     a: np.ndarray
     c: np.ndarray
     near: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.where)
-
-    def only(self, which: Any) -> Points:
-        """Some of them; of a slice the very same numbers."""
-        return Points(*(getattr(self, field.name)[which] for field in fields(self)))
 
     def of(self, kind: type[np.complexfloating]) -> Points:
         """The same in another precision."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from artkit.contract import DeviceError
 from artkit.generate.automata import DishOptions
 from artkit.interfaces.forms import checked, flags, given
 
@@ -27,9 +26,5 @@ def dish(**params: Any) -> None:
     from artkit.interfaces.drawing.dish import DishWindow
     from artkit.interfaces.live.window import check_display
 
-    try:
-        check_display()
-    except DeviceError as error:
-        reason = str(error).partition(";")[0]
-        raise DeviceError(f"{reason}; artkit generate automata -o FILE.png grows a texture without a window") from None
+    check_display("artkit generate automata -o FILE.png grows a texture without a window")
     DishWindow(options).run()

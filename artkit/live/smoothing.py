@@ -27,7 +27,7 @@ NOISIEST = 8.0  # most of a change that is taken for noise, of 255
 
 
 class Smoother:
-    """Holds the last frame; called with one after the other.
+    """Holds the last frame; looks at one after the other.
 
     What is seen is compared small, which is quick, and nearly as exact, since a change counts for what is around it.
     """
@@ -40,15 +40,12 @@ class Smoother:
         """Forget the last frame."""
         self._last = None
 
-    def __call__(self, seen: np.ndarray, drawn: np.ndarray, amount: float) -> np.ndarray:
-        """What the camera saw and what was drawn of it, both (H, W, 3) uint8 -> the blended drawing, uint8.
-
-        amount: 0..1, the share of the frames before in places that do not change.
-        """
-        return self.look(seen)(drawn, amount)
-
     def look(self, seen: np.ndarray) -> Callable[[np.ndarray, float], np.ndarray]:
-        """What can be done before the frame is drawn; the rest is a call with the drawing and the amount."""
+        """What the camera saw, before it is drawn; called with what was drawn of it, it gives the blended drawing.
+
+        All are (H, W, 3) uint8. The call's second argument, 0..1: the share of the frames before in places that do not
+        change.
+        """
         small = _small(seen)
         last = self._last
         if last is None or last.drawn.shape != seen.shape:

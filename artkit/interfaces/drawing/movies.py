@@ -58,15 +58,20 @@ def make_movie(film: Film, fixed: Mapping[str, Any], target: Path, plan: Plan, p
     with all_or_nothing(target, progress), Writer(target, film.fps, recipe=recipe, overwrite=plan.overwrite) as writer:
         count = 0
         for count, step in enumerate(pictures, 1):
-            picture = Picture.of(step.image)
-            if picture.size != tuple(first.size):
-                picture = picture.resized(max(first.size))
-            for each in plan.after:
-                picture = each.of(picture)
-            writer.write(np.asarray(picture.to_pil().convert("RGB")))
+            writer.write(frame_of(step, first, plan))
             progress.step(replace(step, done=count, total=film.frames))
             plan.shown(step)
     return replace(made_of(first, target, plan, begun, *first.size), frames=count)
+
+
+def frame_of(step: Step, options: CanvasOptions, plan: Plan) -> np.ndarray:
+    """A step as a frame, (H, W, 3) uint8: at full size, which previews are not, and with what follows."""
+    picture = Picture.of(step.image)
+    if picture.size != tuple(options.size):
+        picture = picture.resized(max(options.size))
+    for each in plan.after:
+        picture = each.of(picture)
+    return np.asarray(picture.to_pil().convert("RGB"))
 
 
 def _growing(options: CanvasOptions, plan: Plan, frames: int) -> Iterator[Step]:

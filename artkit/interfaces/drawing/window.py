@@ -9,7 +9,7 @@ import artkit.device  # noqa: F401  (fast BLAS before OpenCV)
 import cv2
 import numpy as np
 
-from artkit.contract import DeviceError, Step
+from artkit.contract import Step
 from artkit.interfaces.live.window import check_display
 
 LARGEST = 1000  # pixels of the longest edge of the window
@@ -23,11 +23,7 @@ class GrowthWindow:
 
     def __init__(self, title: str) -> None:
         self._title = f"artkit {title}"
-        try:
-            check_display()
-        except DeviceError as error:
-            reason = str(error).partition(";")[0]
-            raise DeviceError(f"{reason}; leave out --window, the picture goes to its file all the same") from None
+        check_display("leave out --window, the picture goes to its file all the same")
 
     def __enter__(self) -> GrowthWindow:
         cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)

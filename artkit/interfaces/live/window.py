@@ -36,11 +36,10 @@ ARROWS = {  # of GTK and Qt, and of macOS
 }
 
 
-def check_display() -> None:
-    """DeviceError: there is nowhere to open a window (OpenCV would end the process)."""
+def check_display(instead: str = "give --no-window -o FILE.mp4, or start it on a desktop") -> None:
+    """DeviceError: there is nowhere to open a window (OpenCV would end the process). instead: what to do then."""
     if sys.platform != "linux":
         return
-    instead = "give --no-window -o FILE.mp4, or start it on a desktop"
     display = os.environ.get("DISPLAY", "")
     if not display:
         if os.environ.get("WAYLAND_DISPLAY"):

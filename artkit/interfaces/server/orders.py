@@ -121,8 +121,9 @@ def stylized(
         if fast:
             raise WrongCall("fast is for painting after a picture; a named style is fast already")
         options = _checked(OptimizeOptions if fast is False else RestyleOptions, rest, settings)
+        known = gallery.with_painting if fast is False else gallery.get
         for name in names:
-            gallery.with_painting(name) if fast is False else gallery.get(name)
+            known(name)
         label = "+".join(names)
     else:
         options = _checked(RestyleOptions if rest.get("fast") else OptimizeOptions, rest, settings)

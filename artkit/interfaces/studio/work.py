@@ -174,22 +174,20 @@ def loop_steps(
     """A piece that loops, once through its phase, into `target`; it appears when the last step has been taken."""
     from artkit.generate.motion import plan
     from artkit.interfaces.drawing.making import Plan
-    from artkit.interfaces.drawing.movies import Film
+    from artkit.interfaces.drawing.movies import Film, frame_of
     from artkit.interfaces.drawing.orders import FPS, FRAMES
     from artkit.video.media import Writer
 
     fixed = {name: value for name, value in dict(options).items() if name != "phase"}
     film = Film(plan(type(options), fixed, {}, piece.loops), FRAMES, FPS)
-    recipe = Plan(piece, SaveOptions.checked({}), origin=tuple(map(bare, origin))).recipe(options, movie=film.told())
+    whole = Plan(piece, SaveOptions.checked({}), origin=tuple(map(bare, origin)))
     step, scenes = None, film.motion.options(type(options), fixed, film.frames)
-    with Writer(target, film.fps, recipe=recipe) as writer:
+    with Writer(target, film.fps, recipe=whole.recipe(options, movie=film.told())) as writer:
         for number, scene in enumerate(scenes):
             for step in piece.run(scene, source):
                 yield Step(step.image, number, film.frames)
             if step is not None:
-                frame = Picture.of(step.image)
-                small = frame if frame.size == tuple(scene.size) else frame.resized(max(scene.size))
-                writer.write(np.asarray(small.to_pil().convert("RGB")))
+                writer.write(frame_of(step, scene, whole))
     if step is not None:
         yield Step(step.image, film.frames, film.frames)
 
