@@ -196,3 +196,8 @@ def test_a_style_that_does_not_know_its_painting_says_so(tmp_path: Path, monkeyp
     make_style(tmp_path / "mine", "light.safetensors", 1, "0" * 64)
     with pytest.raises(WrongCall, match='the style "mine" does not know its painting; give the picture itself'):
         choose(["mine"], {"fast": False})
+
+
+def test_a_picture_is_painted_step_by_step_with_no_fast_too() -> None:
+    painting = str(ROOT / "samples" / "night.jpg")
+    assert choose([painting], {"fast": False, "iterations": 2}) == choose([painting], {"iterations": 2})

@@ -100,6 +100,14 @@ def visit(browser, address):
     assert not wrong
 
 
+def choose_clip(page, path: Path) -> None:
+    """In the Video tab, as soon as it takes clips: choose one, as a person does."""
+    page.get_by_role("tab", name="Video", exact=True).click()
+    with page.expect_file_chooser() as chooser:
+        page.locator("#clip button").first.click()
+    chooser.value.set_files(path)
+
+
 def small(page, size: int = 256) -> None:
     """Have pictures painted at a size that takes a moment."""
     page.click("#sizes > button")
@@ -194,8 +202,7 @@ def test_errors_are_sentences(visit, tmp_path):
 def test_files_of_another_kind_are_refused_before_they_are_sent(visit, tmp_path):
     (tmp_path / "notes.txt").write_text("no video at all")
     page = visit()
-    page.get_by_role("tab", name="Video", exact=True).click()
-    page.set_input_files("#clip input[type=file]", tmp_path / "notes.txt")
+    choose_clip(page, tmp_path / "notes.txt")
     said = page.locator(".toast-message-text").first.inner_text()
     assert said == '"notes.txt" is not a video; MP4, MOV, MKV and WebM work'
 
@@ -203,8 +210,7 @@ def test_files_of_another_kind_are_refused_before_they_are_sent(visit, tmp_path)
 def test_nothing_moves_any_more_after_an_error(visit, tmp_path):
     (tmp_path / "film.mp4").write_bytes(b"no video at all")
     page = visit()
-    page.get_by_role("tab", name="Video", exact=True).click()
-    page.set_input_files("#clip input[type=file]", tmp_path / "film.mp4")
+    choose_clip(page, tmp_path / "film.mp4")
     page.click("#paint-clip")
     page.locator(".toast-message-text", has_text="is not a video").wait_for()
     page.wait_for_selector("#video-news .bar", state="detached")

@@ -40,22 +40,23 @@ class Choice:
 
 def choose(styles: Sequence[str], params: Mapping[str, Any]) -> Choice:
     """WrongCall: names and files together, or a flag that does not go with what the styles are."""
-    named = [gallery.is_named(style) for style in styles]
+    fast, named = params.get("fast"), [gallery.is_named(style) for style in styles]
+    if not fast:  # --no-fast is what picture files have anyway
+        params = {name: value for name, value in params.items() if name != "fast"}
     if not all(named):
         files = tuple(str(gallery.find(style)) for style in styles if not gallery.is_named(style))
         if any(named):
             name = styles[named.index(True)]
             makes = f"artkit train mine {files[0]} --base {name} --name NEW makes a style that can be mixed with it"
             raise WrongCall(f'"{name}" is a named style and "{files[0]}" a picture; they cannot be mixed; {makes}')
-        if params.get("fast"):
+        if fast:
             _refuse(params, OptimizeOptions, RestyleOptions, "is for painting step by step, not for --fast")
             return Choice(files, checked(RestyleOptions, given(RestyleOptions, params)))
         _refuse(params, RestyleOptions, OptimizeOptions, "is for named styles and --fast; see artkit styles")
         return Choice(files, checked(OptimizeOptions, given(OptimizeOptions, params)))
-    if params.get("fast"):
+    if fast:
         raise WrongCall("--fast is for painting after a picture file; a named style is fast already")
-    if params.get("fast") is False:
-        params = {name: value for name, value in params.items() if name != "fast"}
+    if fast is False:
         _refuse(params, RestyleOptions, OptimizeOptions, "is for one pass of a network, not for --no-fast")
         names = tuple(gallery.with_painting(style).name for style in styles)
         return Choice(names, checked(OptimizeOptions, given(OptimizeOptions, params)))

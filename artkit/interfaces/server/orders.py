@@ -116,8 +116,8 @@ def stylized(
     if masks:
         load_masks([mask.picture for mask in masks], len(styles), photo.picture.height, photo.picture.width)
     options: RestyleOptions | OptimizeOptions
+    fast = rest.pop("fast", None)
     if names:
-        fast = rest.pop("fast", None)
         if fast:
             raise WrongCall("fast is for painting after a picture; a named style is fast already")
         options = _checked(OptimizeOptions if fast is False else RestyleOptions, rest, settings)
@@ -126,7 +126,8 @@ def stylized(
             known(name)
         label = "+".join(names)
     else:
-        options = _checked(RestyleOptions if rest.get("fast") else OptimizeOptions, rest, settings)
+        kind, rest = (RestyleOptions, rest | {"fast": fast}) if fast else (OptimizeOptions, rest)
+        options = _checked(kind, rest, settings)
         label = "+".join(PurePath(style.source.path).stem for style in pictures)
 
     def begin() -> tuple[Iterator[Step], Recipe]:
