@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import artkit.device as device
 
@@ -16,7 +16,12 @@ import cv2
 import mlx.core as mx
 import numpy as np
 
+from artkit.generate.crews import CREWS, at_once, evenly
+from artkit.generate.torus import look
+
 NEVER = 65_535  # steps
+ALIVE = 255  # so that it is a mask, too
+BAND = 2**19  # cells, about
 
 
 def neighbors(cells: mx.array) -> mx.array:
@@ -39,61 +44,107 @@ def _any_of(around: mx.array, counts: Sequence[int]) -> mx.array:
 
 
 class Cells:
-    """Life-like cells, how long they have lived, and how long ago it was.
+    """Life-like cells, and for how long each has been what it is.
 
-    cells: (H, W) uint8, 0 or 1. age: steps they have lived, 0 where they do not; since: steps since they lived, 0 where
-    they do, NEVER at most; (H, W) uint16. OpenCV's arrays on a CPU, MLX's on a GPU.
+    alive: (H, W) uint8, 0 or ALIVE. steady: steps that they have lived, or not lived, 1 in the first, (H, W) uint16;
+    NEVER at most, and where there has been no life. NumPy's arrays on a CPU, MLX's on a GPU.
     """
 
     def __init__(self, cells: np.ndarray, law: str, memory: float) -> None:
-        born, survives = parse_law(law)
-        self._keep, self._memory = 0.5 ** (1 / memory), memory
-        begin = np.ascontiguousarray(cells, np.uint8)
-        parts = begin, begin.astype(np.uint16), np.where(begin, 0, NEVER).astype(np.uint16)
-        self.cells, self.age, self.since = map(mx.array, parts) if device.uses_gpu() else parts
-        self._live = _law_there(born, survives) if device.uses_gpu() else _law_here(born, survives, cells.shape)
+        self._memory, (height, width) = memory, cells.shape
+        parts = np.where(cells, ALIVE, 0).astype(np.uint8), np.where(cells, 1, NEVER).astype(np.uint16)
+        gpu, born_survives = device.uses_gpu(), parse_law(law)
+        self.alive, self.steady = map(mx.array, parts) if gpu else parts
+        self._live: Callable[..., tuple[Any, Any]]
+        self._live = live_there(*born_survives) if gpu else LiveHere(*born_survives, (height, width))
 
     def onward(self) -> None:
-        self.cells, self.age, self.since = self._live(self.cells, self.age, self.since)
+        self.alive, self.steady = self._live(self.alive, self.steady)
 
     def shown(self) -> mx.array:
-        age, since = (mx.array(part).astype(mx.float32) for part in (self.age, self.since))
-        old, trace = 1 - mx.power(0.5, age / self._memory), mx.power(self._keep, since)
-        return mx.where(since == 0, 1 - 0.45 * old, 0.5 * trace)
+        alive, steady = mx.array(self.alive), mx.array(self.steady).astype(mx.float32)
+        trace = mx.power(0.5 ** (1 / self._memory), steady)
+        return mx.where(alive > 0, 0.55 + 0.45 * trace, 0.5 * trace)
 
     @property
     def arrays(self) -> Sequence[mx.array]:
-        return [part for part in (self.cells, self.age, self.since) if isinstance(part, mx.array)]
+        return [part for part in (self.alive, self.steady) if isinstance(part, mx.array)]
 
 
-def _law_here(born: Sequence[int], survives: Sequence[int], shape: tuple[int, ...]) -> Callable[..., tuple[Any, ...]]:
-    """A step of Cells on the CPU: all nine cells are summed up, and what becomes of a cell is looked up."""
-    lives = np.zeros(256, np.uint8)
-    lives[[*born, *(10 + n for n in survives)]] = 255  # the sum of a living cell has itself in it, and 9 is added
-    one, step = np.ones(shape, np.uint8), np.ones(shape, np.uint16)  # quicker than numbers
+class LiveHere:
+    """A step of Cells on a CPU, in bands. The cells that it is given are where those of the step after next will be.
 
-    def onward(cells: np.ndarray, age: np.ndarray, since: np.ndarray) -> tuple[Any, ...]:
-        around = cv2.copyMakeBorder(cells, 1, 1, 1, 1, cv2.BORDER_WRAP)
-        nine = cv2.boxFilter(around, -1, (3, 3), normalize=False)[1:-1, 1:-1]
-        found = cv2.addWeighted(cells, 9, nine, 1, 0)
-        mask = cv2.LUT(found, lives)
-        alive = cv2.merge((mask, mask)).view(np.uint16)[..., 0]
-        age = cv2.bitwise_and(cv2.add(age, step), alive)  # cv2.add stops at NEVER
-        since = cv2.bitwise_and(cv2.add(since, step), cv2.bitwise_not(alive))
-        return cv2.bitwise_and(mask, one), age, since
+    All nine cells of a neighborhood are summed up, and what becomes of the one in their middle is looked up.
+    """
 
-    return onward
+    def __init__(self, born: Sequence[int], survives: Sequence[int], shape: tuple[int, int]) -> None:
+        self._lives = np.zeros(256, np.uint8)
+        self._lives[[*born, *(17 + n for n in survives)]] = ALIVE  # a living cell is in its own sum, and 16 is added
+        height, width = shape
+        bands = evenly(height, min(height, max(CREWS, math.ceil(height * width / BAND))))
+        self._shares = [bands[k::CREWS] for k in range(CREWS)]
+        most = max(bottom - top for top, bottom in bands)
+        self._rooms = [_Room.of(most, width) for _ in range(CREWS)]
+        self._step = np.ones((most, width), np.uint16)  # quicker than a number
+        self._spare = np.empty(shape, np.uint8)
+
+    def __call__(self, alive: np.ndarray, steady: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        after, self._spare = self._spare, alive
+
+        def live(bands: Sequence[tuple[int, int]], room: _Room) -> None:
+            for band in bands:
+                self._live(band, room, alive, after, steady)
+
+        at_once(live, self._shares, self._rooms)
+        return after, steady
+
+    def _live(
+        self, band: tuple[int, int], room: _Room, alive: np.ndarray, after: np.ndarray, steady: np.ndarray
+    ) -> None:
+        top, bottom = band
+        around, rows, sums, twice = room.of_height(bottom - top)
+        here, there, times = alive[top:bottom], after[top:bottom], steady[top:bottom]
+        look(alive, top - 1, -1, around)
+        np.bitwise_and(around, 1, out=around)
+        cv2.add(around[:-2], around[1:-1], dst=rows)
+        cv2.add(rows, around[2:], dst=rows)
+        cv2.add(rows[:, :-2], rows[:, 1:-1], dst=sums)
+        cv2.add(sums, rows[:, 2:], dst=sums)
+        np.bitwise_and(here, 16, out=there)
+        cv2.bitwise_or(sums, there, dst=sums)
+        cv2.LUT(sums, self._lives, dst=there)
+        same = cv2.compare(here, there, cv2.CMP_EQ, dst=sums)
+        cv2.merge((same, same), dst=twice)
+        cv2.bitwise_and(times, twice.view(np.uint16)[..., 0], dst=times)
+        cv2.add(times, self._step[: bottom - top], dst=times)  # stops at NEVER
 
 
-def _law_there(born: Sequence[int], survives: Sequence[int]) -> Callable[..., tuple[Any, ...]]:
+class _Room(NamedTuple):
+    """What a band is worked out in, again and again: made anew each time it would cost as much as the work."""
+
+    around: np.ndarray
+    rows: np.ndarray
+    sums: np.ndarray
+    twice: np.ndarray
+
+    @classmethod
+    def of(cls, height: int, width: int) -> _Room:
+        shapes = (height + 2, width + 2), (height, width + 2), (height, width), (height, width, 2)
+        return cls(*(np.empty(shape, np.uint8) for shape in shapes))
+
+    def of_height(self, height: int) -> _Room:
+        return _Room(self.around[: height + 2], self.rows[:height], self.sums[:height], self.twice[:height])
+
+
+def live_there(born: Sequence[int], survives: Sequence[int]) -> Callable[..., tuple[Any, Any]]:
     """The same on a GPU."""
 
-    def onward(cells: mx.array, age: mx.array, since: mx.array) -> tuple[Any, ...]:
-        around, here = neighbors(cells), cells == 1
+    def onward(alive: mx.array, steady: mx.array) -> tuple[mx.array, mx.array]:
+        here = alive > 0
+        around = neighbors(here.astype(mx.uint8))
         lives = (_any_of(around, survives) & here) | (_any_of(around, born) & ~here)
-        age = mx.where(lives, mx.minimum(age, NEVER - 1) + 1, 0).astype(mx.uint16)
-        since = mx.where(lives, 0, mx.minimum(since, NEVER - 1) + 1).astype(mx.uint16)
-        return lives.astype(mx.uint8), age, since
+        steady = mx.where(lives == here, mx.minimum(steady, NEVER - 1), 0) + 1
+        return mx.where(lives, ALIVE, 0).astype(mx.uint8), steady.astype(mx.uint16)
 
     return onward
 
