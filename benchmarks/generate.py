@@ -13,7 +13,6 @@ import argparse
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import artkit.device as device
@@ -22,15 +21,17 @@ import mlx.core as mx
 import numpy as np
 
 from artkit.generate import canvas, noises
+from artkit.generate.attractor import ORBITS as ATTRACTOR_ORBITS
 from artkit.generate.attractor import Brush, Frame
 from artkit.generate.canvas import band_streams
 from artkit.generate.cells import NEVER, Cells
 from artkit.generate.cppn import CppnOptions, Painting
+from artkit.generate.crews import CREWS, at_once
 from artkit.generate.escape import Formula, follow, freeze, together
 from artkit.generate.fields import NoiseField, traced
 from artkit.generate.grayscott import STRIDE, GrayScott
 from artkit.generate.lenia import LENIA, Lenia, ring_kernel
-from artkit.generate.orbits import KINDS
+from artkit.generate.orbits import KINDS, begin
 from artkit.generate.strokes import raster
 from artkit.generate.tiles import TilesOptions, tiles_drawing
 from benchmarks.machine import describe
@@ -38,7 +39,7 @@ from benchmarks.machine import describe
 LONG_ENOUGH = 0.3  # seconds that a GPU is timed for
 LIMIT = 500  # iterations of the Mandelbrot set
 GENERATIONS = 20
-ORBITS, FALLS = 2**15, 128  # of an attractor, and points of each
+ORBITS = 2**15  # of an attractor, in NumPy
 
 
 @dataclass(frozen=True)
@@ -303,9 +304,12 @@ def attractor(size: int) -> Pair:
     kind = KINDS["clifford"]
     parameters, scale, middle = kind.first, size / 5, size / 2
     brush = Brush(kind, parameters, 0.0, Frame(scale, (middle, middle)), size, size)
-    start = np.random.default_rng(0).uniform(-1, 1, (2, ORBITS)).astype(np.float32)
-    many = np.random.default_rng(0).uniform(-1, 1, (2, 2**20)).astype(np.float32)
-    crews = device.CPU_STREAMS
+    many = begin(kind, 2**20, 0)
+    for _ in range(kind.warm_up):
+        many = kind.onward(np, *many, *parameters)
+    falls = max(128, size**2 // ORBITS)
+    start = tuple(part[:ORBITS] for part in many)  # what NumPy does best
+    crews = [tuple(part[k::CREWS][: ATTRACTOR_ORBITS[False]] for part in many) for k in range(CREWS)]
 
     def blocks(counts: np.ndarray) -> np.ndarray:
         return counts.reshape(16, size // 16, 16, size // 16).sum(axis=(1, 3)) / counts.sum()
@@ -313,24 +317,23 @@ def attractor(size: int) -> Pair:
     def there(times: int) -> np.ndarray:
         point, counts = tuple(mx.array(part) for part in many), mx.zeros(size * size)
         for _ in range(times):
-            point, more, _ = brush.fall_there(point, ORBITS * FALLS // len(many[0]))
+            point, more, _ = brush.fall_there(point, ORBITS * falls // len(many[0]))
             counts = counts + more
         return blocks(np.array(counts))
 
     def here(times: int) -> np.ndarray:
-        points = [tuple(part[k::crews] for part in start) for k in range(crews)]
-        counts = np.zeros(size * size)
-        with ThreadPoolExecutor(crews) as pool:
-            for _ in range(times):
-                for _, more, _ in pool.map(brush.fall_here, points, [FALLS] * crews):
-                    counts += more
+        counts, paces = np.zeros((2, size * size), np.float32)
+        steps = ORBITS * falls // sum(len(point[0]) for point in crews)
+        for _ in range(times):
+            for _, packed in at_once(brush.fall_here, crews, [steps] * CREWS):
+                packed.add_to(counts, paces)
         return blocks(counts)
 
     def plain() -> np.ndarray:
         a, b, c, d = (np.float32(p) for p in parameters)
         x, y = start
         places, paces = [], []
-        for _ in range(FALLS):
+        for _ in range(falls):
             before, (x, y) = (x, y), (np.sin(a * y) + c * np.cos(a * x), np.sin(b * x) + d * np.cos(b * y))
             paces.append(np.sqrt((x - before[0]) ** 2 + (y - before[1]) ** 2))
             places.append((middle - y * scale).astype(np.int64) * size + (x * scale + middle).astype(np.int64))
@@ -338,7 +341,7 @@ def attractor(size: int) -> Pair:
         counts, _ = np.bincount(at, minlength=size**2), np.bincount(at, np.concatenate(paces), size**2)
         return blocks(counts)
 
-    return Pair(there if device.uses_gpu() else here, plain, ORBITS * FALLS / 1e6, "Mpoint/s")
+    return Pair(there if device.uses_gpu() else here, plain, ORBITS * falls / 1e6, "Mpoint/s")
 
 
 def cppn(size: int) -> Pair:

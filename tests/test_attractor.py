@@ -124,11 +124,23 @@ def test_points_fall_alike_here_and_there() -> None:
     kind = KINDS["clifford"]
     brush = Brush(kind, kind.first, 0.0, Frame(8.0, (16.0, 16.0)), 32, 32)
     point = begin(kind, 100, 1)
-    _, counts, paces = brush.fall_here(point, 3)
+    counts, paces = np.zeros((2, 32 * 32), np.float32)
+    brush.fall_here(point, 3)[1].add_to(counts, paces)
     _, there, there_paces = brush.fall_there(tuple(mx.array(part) for part in point), 3)
     assert counts.sum() == 300
     assert np.abs(counts - np.array(there)).sum() <= 6  # sines differ by a bit, and a point may stand on an edge
     assert paces.sum() == pytest.approx(float(there_paces.sum()), rel=1e-3)
+
+
+def test_points_that_run_away_are_not_counted() -> None:
+    brush = Brush(KINDS["hopalong"], KINDS["hopalong"].first, 0.0, Frame(8.0, (16.0, 16.0)), 32, 32)
+    point = tuple(np.array([0.1, far], np.float32) for far in (3e38, np.inf))
+    counts, paces = np.zeros((2, 32 * 32), np.float32)
+    (x, y), packed = brush.fall_here(point, 4)
+    packed.add_to(counts, paces)
+    assert not np.isfinite(x[1] + y[1])
+    assert 1 <= counts.sum() <= 4
+    assert 0 < paces.sum() < 100
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,13 +20,17 @@ from pydantic import Field, model_validator
 from artkit.contract import Step, WrongCall
 from artkit.generate import canvas
 from artkit.generate.canvas import CanvasOptions
+from artkit.generate.crews import CREWS, at_once
 from artkit.generate.orbits import KINDS, Kind, Point, begin, find
 from artkit.generate.palettes import Palette
 
 KindName = Literal["clifford", "dejong", "hopalong", "lorenz", "aizawa"]
 
-ORBITS = {False: 2**15, True: 2**20}  # that run at once on the CPU, on a GPU
-FLOW_ORBITS = {False: 2**11, True: 2**16}  # fewer, for they take long to come to their attractor
+ORBITS = {False: 2**16, True: 2**20}  # of a crew on the CPU, on a GPU
+FLOW_ORBITS = {False: 2**13, True: 2**16}  # fewer, for they take long to come to their attractor
+WANDERERS = 2**16  # orbits that never settle: their picture is how far they have come, the same on every device
+SLICE = 2**16  # pixels at a time, for the caches
+BATCH = 2**21  # points from one picture to the next, at least
 DRAWN_BYTES = 60  # a pixel of the drawn size: densities, their copies, colors
 LARGEST = 1e6  # parameter: float32 has no room for more, multiplied with each other
 BREATH = 0.06  # how far parameters move in a loop, of their range
@@ -96,39 +99,60 @@ class Brush:
     width: int
     height: int
 
-    def fall(self, xp: Any, point: Point, steps: int) -> tuple[Point, Any, Any, Any]:
-        """The points after so many steps, and all on the way: pixel coordinates x and y, and speed, (steps·N,) each."""
-        across, down, paces = [], [], []
-        for _ in range(steps):
-            before, point = point, self.kind.onward(xp, *point, *self.parameters)
-            x, y = self.frame(*seen(point, self.kind, self.phase))
-            across.append(x)
-            down.append(y)
-            paces.append(xp.sqrt(sum((b - a) * (b - a) for a, b in zip(before, point, strict=True))))
-            if xp is mx:
-                mx.async_eval(point, x, y, paces[-1])
-        return point, xp.concatenate(across), xp.concatenate(down), xp.concatenate(paces)
-
     @np.errstate(over="ignore", invalid="ignore")
-    def fall_here(self, point: Point, steps: int) -> tuple[Point, np.ndarray, np.ndarray]:
-        """The points after so many steps, and the number of points and the sum of their speeds by pixel, (H·W,)."""
-        point, x, y, pace = self.fall(np, point, steps)
-        inside = (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
-        if not inside.all():
-            x, y, pace = x[inside], y[inside], pace[inside]
-        at = y.astype(np.int64) * self.width + x.astype(np.int64)
-        whole = 2.0 ** math.ceil(math.log2(pace.sum(dtype=np.float64) + 1))  # above what speeds can add up to, so that
-        both = np.bincount(at, pace + whole, self.width * self.height)  # a number holds a count and a sum
-        counts = np.floor(both / whole)
-        return point, counts, both - counts * whole
+    def fall_here(self, point: Point, steps: int) -> tuple[Point, Packed]:
+        """The points after so many steps, and how many have fallen where on the way, how fast."""
+        shape, pixels = (steps, len(point[0])), self.width * self.height
+        at, paces = np.empty(shape, np.intp), np.empty(shape)
+        for k in range(steps):
+            before, point = point, self.kind.onward(np, *point, *self.parameters)
+            x, y = (np.floor(part).astype(np.int32) for part in self.frame(*seen(point, self.kind, self.phase)))
+            inside = (x.view(np.uint32) < self.width) & (y.view(np.uint32) < self.height)
+            at[k] = np.where(inside, y.astype(np.intp) * self.width + x, pixels)
+            paces[k] = np.where(inside, _pace(np, before, point), 0)
+        return point, Packed.of(at.reshape(-1), paces.reshape(-1), pixels)
 
     def fall_there(self, point: Point, steps: int) -> tuple[Point, mx.array, mx.array]:
-        """The same on a GPU."""
-        point, x, y, pace = self.fall(mx, point, steps)
-        at = mx.stack([x, y], axis=-1)
-        counts, paces = (canvas.splat(at, w, self.width, self.height).reshape(-1) for w in (mx.ones_like(pace), pace))
-        mx.eval(point, counts, paces)
-        return point, counts, paces
+        """The same on a GPU: the points, and their number and the sum of their speeds by pixel, (H·W,) each."""
+        places, paces = [], []
+        for _ in range(steps):
+            before, point = point, self.kind.onward(mx, *point, *self.parameters)
+            x, y = self.frame(*seen(point, self.kind, self.phase))
+            places.append(mx.stack([x, y], axis=-1))
+            paces.append(_pace(mx, before, point))
+            mx.async_eval(point, places[-1], paces[-1])
+        at, pace = mx.concatenate(places), mx.concatenate(paces)
+        counts, sums = (canvas.splat(at, w, self.width, self.height).reshape(-1) for w in (mx.ones_like(pace), pace))
+        mx.eval(point, counts, sums)
+        return point, counts, sums
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Counts and sums by pixel in one float64 each, count·whole + sum: added up in one pass. whole: a power of 2."""
+
+    both: np.ndarray
+    whole: float
+
+    @classmethod
+    def of(cls, at: np.ndarray, values: np.ndarray, pixels: int) -> Packed:
+        """at: the pixel of each value, `pixels` for one beside the canvas. values: float64, which are changed."""
+        whole = 2.0 ** math.ceil(math.log2(values.sum() + 1))  # above any sum
+        values += whole
+        return cls(np.bincount(at, values, pixels + 1), whole)
+
+    def add_to(self, counts: np.ndarray, sums: np.ndarray) -> None:
+        """Add them to arrays (H·W,), once."""
+        for start in range(0, len(counts), SLICE):
+            here = slice(start, min(start + SLICE, len(counts)))
+            number = np.floor(self.both[here] * (1 / self.whole))
+            counts[here] += number
+            sums[here] += self.both[here] - number * self.whole
+
+
+def _pace(xp: Any, before: Point, after: Point) -> Any:
+    """How far points have gone, (N,)."""
+    return xp.sqrt(sum((b - a) * (b - a) for a, b in zip(before, after, strict=True)))
 
 
 def attractor_steps(options: AttractorOptions) -> Iterator[Step]:
@@ -138,38 +162,54 @@ def attractor_steps(options: AttractorOptions) -> Iterator[Step]:
     width, height = options.width * factor, options.height * factor
     parameters, palette = _parameters(options, kind), Palette.of(options.palette)
     gpu = device.uses_gpu()
-    crews = 1 if gpu else device.CPU_STREAMS  # each with orbits of its own, on a core of its own
-    most = (ORBITS if kind.dimensions == 2 else FLOW_ORBITS)[gpu]
+    crews, most = _crews(kind, gpu)
     orbits = max(64, min(most, options.points // (32 * crews)))
-    batch = max(2**20, width * height // 2)
+    batch = max(BATCH, width * height)
     rounds = math.ceil(options.points / batch)
     point = begin(kind, orbits * crews, options.seed)
-    with np.errstate(over="ignore", invalid="ignore"):  # of parameters whose orbits run away
-        for _ in range(kind.warm_up):
-            point = kind.onward(np, *point, *parameters)
-        frame = Frame.of(_sample(point, kind, parameters, options.phase), width, height, options.margin, _trim(kind))
-    brush = Brush(kind, parameters, options.phase, frame, width, height)
-    fall = brush.fall_there if gpu else brush.fall_here
     points = [tuple(part[k::crews] for part in point) for k in range(crews)]
+    points = at_once(lambda point: _warmed_up(kind, parameters, point), points)
+    frame = Frame.of(_sample(points[0], kind, parameters, options.phase), width, height, options.margin, _trim(kind))
+    brush = Brush(kind, parameters, options.phase, frame, width, height)
     if gpu:
         points = [tuple(mx.array(part) for part in point) for point in points]
     density, speed = np.zeros(width * height, np.float32), np.zeros(width * height, np.float32)
-    with ThreadPoolExecutor(crews) as pool:
-        run = map if gpu else pool.map  # MLX keeps to this thread
-        for done in range(1, rounds + 1):
-            share = min(batch, options.points - (done - 1) * batch)
-            steps = max(1, round(share / (orbits * crews)))
-            fallen = list(run(fall, points, [steps] * crews))
-            points = [point for point, _, _ in fallen]
-            for _, counts, paces in fallen:
-                density += np.array(counts)
-                speed += np.array(paces)
-            if done == rounds or done % max(1, rounds // 24) == 0:
-                points_here, paces_here = (mx.array(part.reshape(height, width)) for part in (density, speed))
-                picture = canvas.average_down(developed(points_here, paces_here, palette, options), factor)
-                image = canvas.dither(picture, options.seed)[None]
-                mx.eval(image)
-                yield Step(image, done, rounds, {"points": float(min(done * batch, options.points))})
+    for done in range(1, rounds + 1):
+        share = min(batch, options.points - (done - 1) * batch)
+        steps = max(1, round(share / (orbits * crews)))
+        if gpu:
+            points[0], counts, paces = brush.fall_there(points[0], steps)
+            density += np.array(counts)
+            speed += np.array(paces)
+        else:
+            fallen = at_once(brush.fall_here, points, [steps] * crews)
+            points = [point for point, _ in fallen]
+            for _, packed in fallen:
+                packed.add_to(density, speed)
+        if done == rounds or done % max(1, rounds // 24) == 0:
+            points_here, paces_here = (mx.array(part.reshape(height, width)) for part in (density, speed))
+            picture = canvas.average_down(developed(points_here, paces_here, palette, options), factor)
+            image = canvas.dither(picture, options.seed)[None]
+            mx.eval(image)
+            yield Step(image, done, rounds, {"points": float(min(done * batch, options.points))})
+
+
+def _crews(kind: Kind, gpu: bool) -> tuple[int, int]:
+    """How many crews follow orbits, each on a core of its own, and how many each: crews of few wait for each other."""
+    if not kind.bounded:
+        crews = 1 if gpu else min(CREWS, 2)
+        return crews, WANDERERS // crews
+    if kind.dimensions == 3:
+        return 1, FLOW_ORBITS[gpu]
+    return 1 if gpu else CREWS, ORBITS[gpu]
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _warmed_up(kind: Kind, parameters: Sequence[float], point: Point) -> Point:
+    """Where points are when they have come to the attractor; of parameters whose orbits run away, nowhere."""
+    for _ in range(kind.warm_up):
+        point = kind.onward(np, *point, *parameters)
+    return point
 
 
 def _parameters(options: AttractorOptions, kind: Kind) -> tuple[float, ...]:
@@ -194,6 +234,7 @@ def seen(point: Point, kind: Kind, phase: float) -> tuple[Any, Any]:
     return x * math.cos(turn) + y * math.sin(turn), z
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _sample(point: Point, kind: Kind, parameters: Sequence[float], phase: float) -> np.ndarray:
     """Where orbits go, (N, 2), to find the frame."""
     point, places = tuple(part[:4096] for part in point), []
