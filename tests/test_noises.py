@@ -127,3 +127,12 @@ def test_worley_against_all_points(rng: np.random.Generator) -> None:
 
 def test_bits_as_numbers() -> None:
     assert noises.unit(mx.array([0, 2**31, 2**32 - 1], mx.uint32)).tolist() == pytest.approx([0, 0.5, 1], abs=1e-6)
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.3])
+def test_numpy_and_mlx_give_the_same(phase: float) -> None:
+    x, y = np.random.default_rng(0).uniform(-40, 40, (2, 500)).astype(np.float32)
+    for function in (noises.fbm, noises.fbm_slope, noises.curl, noises.ridged, noises.worley):
+        here, there = function(x, y, 7, phase=phase), function(mx.array(x), mx.array(y), 7, phase=phase)
+        for mine, other in zip(np.atleast_2d(here), np.atleast_2d(np.array(there)), strict=True):
+            np.testing.assert_allclose(mine, other, atol=2e-4)

@@ -12,6 +12,7 @@ import artkit.device  # noqa: F401
 import mlx.core as mx
 import numpy as np
 
+from artkit.generate.arrays import Array, library
 from artkit.image import Picture, resize
 
 
@@ -36,14 +37,15 @@ def resampled(field: mx.array, rows: mx.array, columns: mx.array) -> mx.array:
     return (rows @ field) @ columns.T
 
 
-def bilinear(field: mx.array, columns: mx.array, rows: mx.array) -> mx.array:
+def bilinear(field: Array, columns: Array, rows: Array) -> Array:
     """A field (h, w, C) at places (N,), (N,), in its own pixels, the edge continued -> (N, C)."""
+    xp = library(columns)
     height, width = field.shape[:2]
-    x, y = mx.clip(columns - 0.5, 0, width - 1), mx.clip(rows - 0.5, 0, height - 1)
-    left, top = mx.minimum(mx.floor(x), max(width - 2, 0)), mx.minimum(mx.floor(y), max(height - 2, 0))
+    x, y = xp.clip(columns - 0.5, 0, width - 1), xp.clip(rows - 0.5, 0, height - 1)
+    left, top = xp.minimum(xp.floor(x), max(width - 2, 0)), xp.minimum(xp.floor(y), max(height - 2, 0))
     fx, fy = (x - left)[:, None], (y - top)[:, None]
-    i, j = left.astype(mx.int32), top.astype(mx.int32)
-    right, below = mx.minimum(i + 1, width - 1), mx.minimum(j + 1, height - 1)
+    i, j = left.astype(xp.int32), top.astype(xp.int32)
+    right, below = xp.minimum(i + 1, width - 1), xp.minimum(j + 1, height - 1)
     upper = field[j, i] * (1 - fx) + field[j, right] * fx
     return upper * (1 - fy) + (field[below, i] * (1 - fx) + field[below, right] * fx) * fy
 
