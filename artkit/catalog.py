@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Piece:
-    """One art form. source: follows a picture if given one; lines: writes SVG; loops: has a phase that comes around."""
+    """One art form. source: follows a picture if given one; lines: writes SVG; loops: has a phase that comes around.
+
+    needs: draws nothing without a picture.
+    """
 
     name: str
     options_at: str
@@ -35,6 +38,7 @@ class Piece:
     source: bool = False
     lines: bool = False
     loops: bool = False
+    needs: bool = False
 
     @property
     def options(self) -> type[CanvasOptions]:
@@ -69,11 +73,18 @@ def _imported(place: str) -> Any:
 
 
 def _piece(
-    name: str, options: str, line: str, *, source: bool = False, lines: bool = False, loops: bool = False
+    name: str,
+    options: str,
+    line: str,
+    *,
+    source: bool = False,
+    lines: bool = False,
+    loops: bool = False,
+    needs: bool = False,
 ) -> Piece:
     """A piece whose module has its name: artkit/generate/flow.py with `FlowOptions` and `flow_steps`."""
     module = f"artkit.generate.{name}"
-    return Piece(name, f"{module}:{options}", f"{module}:{name}_steps", line, source, lines, loops)
+    return Piece(name, f"{module}:{options}", f"{module}:{name}_steps", line, source or needs, lines, loops, needs)
 
 
 # fmt: off
@@ -86,10 +97,10 @@ PIECES: dict[str, Piece] = {piece.name: piece for piece in (
            source=True, lines=True, loops=True),
     _piece("lsystem", "LsystemOptions", "Plants, dragons, Hilbert curves: rewritten words, drawn", lines=True),
     _piece("tiles", "TilesOptions", "Truchet and Wang tiles whose lines go on and on", source=True, lines=True),
-    _piece("lines", "LinesOptions", "A photo hatched, engraved or as contours", source=True, lines=True),
+    _piece("lines", "LinesOptions", "A photo hatched, engraved or as contours", needs=True, lines=True),
     _piece("pack", "PackOptions", "Circles that fill the sheet; or a photo", source=True, lines=True),
     _piece("dream", "DreamOptions", "What a network sees in a photo or in noise, strengthened: DeepDream", source=True),
-    _piece("texture", "TextureOptions", "A texture from a picture, at any size, with or without a seam", source=True),
+    _piece("texture", "TextureOptions", "A texture from a picture, at any size, with or without a seam", needs=True),
     _piece("visualize", "VisualizeOptions", "What a channel of a network likes best: feature visualization"),
     _piece("automata", "AutomataOptions", "Textures that grow and heal, cell by cell", source=True),
     _piece("fractal", "FractalOptions", "Mandelbrot, Julia, Burning Ship, Newton; as deep as 10^60", loops=True),

@@ -169,6 +169,8 @@ def test_a_style_of_your_own_is_there_by_its_name(
     assert "| mine |" in Path("kept/report.md").read_text(encoding="utf-8")
     assert gallery.get("mine").manifest.title == "Mine"
     works(capfd, "stylize", "photo.png", "--style", "mine", "--size", "70", "-o", "painted.png", "-q")
+    slowly = "--no-fast", "--iterations", "1", "-o", "slowly.png", "-q"
+    works(capfd, "stylize", "photo.png", "--style", "mine", "--size", "70", *slowly)
     assert Path("kept/mine.artstyle").stat().st_size < (10_000 if not deep else 400_000)
     code, _, err = run(capfd, *words)
     assert code == 2

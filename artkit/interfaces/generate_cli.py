@@ -69,11 +69,12 @@ def generate(ctx: click.Context, listed: bool, palettes: bool, as_json: bool) ->
 
 def _tell_pieces(as_json: bool) -> None:
     if as_json:
-        facts = [{k: getattr(p, k) for k in ("name", "line", "source", "lines", "loops")} for p in _pieces()]
+        facts = [{k: getattr(p, k) for k in ("name", "line", "source", "needs", "lines", "loops")} for p in _pieces()]
         click.echo(json.dumps({"pieces": facts}))
         return
     for piece in _pieces():
-        can = [word for word, yes in (("--from", piece.source), ("SVG", piece.lines), ("loops", piece.loops)) if yes]
+        follows = "needs --from" if piece.needs else "--from"
+        can = [word for word, yes in ((follows, piece.source), ("SVG", piece.lines), ("loops", piece.loops)) if yes]
         click.echo(f"{piece.name:14} {piece.line}" + (f"  ({', '.join(can)})" if can else ""))
     click.echo("\nartkit generate NAME --help shows the options of one; --palettes the palettes")
 

@@ -158,7 +158,7 @@ def make(picture: str, name: str, predictor: Path | None, overwrite: bool) -> No
     with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
         path = Path(passing) / f"{name}.artstyle"
         write_style(path, about, predict.plan, code, stroke, base=predict.base)
-        collection.add(str(path), name, overwrite=overwrite)
+        collection.add(str(path), name, overwrite=overwrite, painting=painting)
     click.echo(f"{name}  artkit stylize photo.jpg --style {name}")
     say_what_it_hides(name)
 

@@ -227,7 +227,7 @@ def mine(
         made = record.folder / f"{name}.artstyle"
         learned = made.exists()
         if learned and first_rank():
-            collection.add(str(made), name, overwrite=overwrite)
+            collection.add(str(made), name, overwrite=overwrite, painting=picture)
         said = ""
         if finished and record.begun and first_rank():
             network = network_of(drawn, record.weights) if options.deep else held.network

@@ -11,12 +11,16 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from artkit import checkpoint
 from artkit.checkpoint import disk_errors
 from artkit.contract import UnknownStyle, WeightsError, WrongCall
 from artkit.stylize import gallery, manifest
 from artkit.stylize.gallery import NETWORKS, Style
+
+if TYPE_CHECKING:
+    from artkit.image import Picture
 
 
 def check_new(name: str, overwrite: bool) -> None:
@@ -27,11 +31,12 @@ def check_new(name: str, overwrite: bool) -> None:
         raise WrongCall(f'there is a style "{name}" already; --name gives another name, --overwrite replaces it')
 
 
-def add(source: str, name: str | None = None, *, overwrite: bool = False) -> Style:
+def add(source: str, name: str | None = None, *, overwrite: bool = False, painting: Picture | None = None) -> Style:
     """Keep a style under a name; what it is made of is checked before it is put in place.
 
     source: an .artstyle file, a folder or zip with a style.toml, the https address of such a file, or hf:user/repo.
-    name: None takes the source's own. WrongCall: a name that is taken, unless `overwrite`, or cannot be.
+    name: None takes the source's own. painting: what the style was learned from, of which it then keeps what painting
+    step by step needs. WrongCall: a name that is taken, unless `overwrite`, or cannot be.
     WeightsError: what is wrong with the source, the network, the disk.
     """
     from artkit.stylize.moments import Moments
@@ -48,7 +53,9 @@ def add(source: str, name: str | None = None, *, overwrite: bool = False) -> Sty
             style = Style(name, staging, manifest.read(staging / manifest.NAME))
             for plan in style.manifest.networks:
                 gallery.network(style, plan)
-            if style.moments:
+            if painting is not None:
+                Moments.of(painting, name).write(staging / manifest.MOMENTS)
+            elif style.moments:
                 Moments.read(style.moments, name)
         except WeightsError as error:
             said = str(error)

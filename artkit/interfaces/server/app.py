@@ -123,7 +123,7 @@ def api(settings: ServeOptions, engine: Engine, folder: Path) -> FastAPI:
     @app.get("/api/generate", **server_docs.PIECES)
     def pieces() -> list[dict[str, Any]]:
         """All pieces of generative art."""
-        return [{"name": p.name, "line": p.line, "source": p.source} for p in catalog.PIECES.values()]
+        return [{"name": p.name, "line": p.line, "source": p.source, "needs": p.needs} for p in catalog.PIECES.values()]
 
     async def piece_of(name: str) -> catalog.Piece:
         try:

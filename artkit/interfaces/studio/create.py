@@ -30,11 +30,12 @@ def create_tab(desk: Desk) -> None:
     """Everything in the tab."""
     with gr.Row(elem_classes="studio drawing"):
         with gr.Column(scale=4, min_width=320, elem_classes="choose"):
-            pieces = [(f"{label(piece.name)}: {piece.line}", piece.name) for piece in catalog.PIECES.values()]
-            choice = gr.Dropdown(pieces, value=pieces[0][1], label="Piece", elem_id="piece")
+            pieces, first = [*catalog.PIECES.values()], next(iter(catalog.PIECES.values()))
+            names = [(f"{label(piece.name)}: {piece.line}", piece.name) for piece in pieces]
+            choice = gr.Dropdown(names, value=first.name, label="Piece", elem_id="piece")
             source = picture_file(
-                "A picture to follow (optional)", sources=["upload", "clipboard"], height=150,
-                visible=catalog.get(pieces[0][1]).source, placeholder="Drop a picture",
+                _to_follow(first), sources=["upload", "clipboard"], height=150,
+                visible=first.source, placeholder="Drop a picture",
             )  # fmt: skip
             settings = gr.Column()
         with gr.Column(scale=7, min_width=320, elem_classes="see"):
@@ -162,10 +163,18 @@ def create_tab(desk: Desk) -> None:
             for event in (go.click, seeded.then):
                 recover(event(start, inputs, told, js=LOOK_UP, trigger_mode="multiple", **QUIET), news, go, stop)
 
-    choice.input(lambda name: gr.Image(None, visible=catalog.get(name).source), choice, source, **QUIET)
+    def follow(name: str) -> gr.Image:
+        piece = catalog.get(name)
+        return gr.Image(None, visible=piece.source, label=_to_follow(piece))
+
+    choice.input(follow, choice, source, **QUIET)
     stop.click(desk.stopper("create"), None, None, queue=False, api_visibility="private")
     for event in (finished.change, kind.input):
         recover(event(file_of, [finished, drawn, kind], [*told, download], **QUIET), news, go, stop)
+
+
+def _to_follow(piece: catalog.Piece) -> str:
+    return "A picture to follow" if piece.needs else "A picture to follow (optional)"
 
 
 def _model(desk: Desk, name: str) -> Any:

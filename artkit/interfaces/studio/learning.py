@@ -18,8 +18,7 @@ from artkit.image import Picture, load, save
 from artkit.interfaces.train_styles_cli import base_of
 from artkit.nets.features import load_features
 from artkit.stylize import collection, gallery
-from artkit.stylize.manifest import MOMENTS, PREVIEW
-from artkit.stylize.moments import Moments
+from artkit.stylize.manifest import PREVIEW
 from artkit.train.data import DeadLeaves
 from artkit.train.options import MineOptions
 from artkit.train.personal import mine_steps
@@ -60,8 +59,7 @@ def learn_steps(
     with tempfile.TemporaryDirectory(prefix="artkit-") as passing:
         made = Path(passing) / f"{name}.artstyle"
         shelve_mine(made, title_of(name), held.network.plan, last.weights, held.sha256)
-        style = collection.add(str(made), name)
-    Moments.of(painting, name).write(style.folder / MOMENTS)
+        style = collection.add(str(made), name, painting=painting)
     preview = Picture.of(pixels[-256:, :256]).resized(EDGE)
     save(preview, style.folder / PREVIEW, quality=88, overwrite=True)
     yield Step(mx.array(np.clip(pixels, 0, 1)[None]), UNITS, UNITS, {"step": last.step})
