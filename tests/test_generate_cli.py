@@ -360,6 +360,8 @@ def test_chance_draws_what_is_allowed(model: type) -> None:
         model.checked(values)
         assert not {"size", "seed", "phase", "supersample"} & values.keys()
     assert draws[3] == drawn(model, 3) != draws[4]
+    if model is ReactionOptions:
+        assert len({values["detail"] for values in draws}) > 100
     assert len({values["palette"] for values in draws}) > 20
     fixed = drawn(model, 3, {"palette"})
     assert "palette" not in fixed

@@ -65,6 +65,13 @@ def test_without_reaction_a_wave_decays_by_its_own_factor() -> None:
     np.testing.assert_allclose(np.array(reaction.v), 0.5 + 0.1 * factor * np.broadcast_to(wave, (n, n)), atol=2e-6)
 
 
+@pytest.mark.parametrize("preset", ["coral", "mitosis", "holes", "spots", "loops"])
+def test_what_is_sown_as_noise_does_not_die_out(preset: str) -> None:
+    options = ReactionOptions.checked({"preset": preset, "start": "noise", "detail": 136, "size": 256, "moments": 1})
+    *_, last = reaction_steps(options)
+    assert np.array(last.image).std() > 0.05
+
+
 def test_mass_is_conserved_without_feed_and_kill(rng: np.random.Generator) -> None:
     """What one substance loses the other one gains."""
     u, v = rng.random((64, 50), np.float32), 0.3 * rng.random((64, 50), np.float32)

@@ -33,12 +33,13 @@ def _one(name: str, field: FieldInfo, rng: np.random.Generator) -> Any:
     chance = float(rng.random())
     extra = field.json_schema_extra
     wish = extra.get("surprise") if isinstance(extra, dict) else None
+    whole = int in (field.annotation, *get_args(field.annotation))
     if wish is False:
         return None
     if isinstance(wish, list | tuple):
         if all(isinstance(end, int | float) for end in wish) and len(wish) == 2:
             value = float(wish[0]) + chance * (float(wish[1]) - float(wish[0]))  # type: ignore[arg-type]
-            return round(value) if field.annotation is int else value
+            return round(value) if whole else value
         return wish[int(chance * len(wish))]
     if name == "palette":
         return sorted(NAMED)[int(chance * len(NAMED))] if field.default in NAMED else None
@@ -50,7 +51,7 @@ def _one(name: str, field: FieldInfo, rng: np.random.Generator) -> Any:
     if field.annotation in (int, float) and field.default:
         low, high = _limits(field)
         value = min(max(field.default * 2 ** (2 * chance - 1), low), high)
-        return round(value) if field.annotation is int else float(value)
+        return round(value) if whole else float(value)
     return None
 
 

@@ -57,6 +57,7 @@ PRESETS = {  # names after K. Sims' and R. Munafo's maps of the (F, k) plane; sp
 }
 CELLS, FEWEST = 384, 128  # along the shorter edge; in fewer some patterns die out
 RING = 0.3  # its radius, of the shorter edge
+PATCH, SOWN = 8, 0.12  # of noise: its grain in cells, and the share that is sown; less of either dies out
 Preset = Literal["coral", "mitosis", "maze", "worms", "holes", "fingerprint", "spots", "loops", "foam", "chaos"]
 
 
@@ -76,6 +77,7 @@ class ReactionOptions(CanvasOptions):
         ge=32,
         le=4096,
         description=f"Cells along the shorter edge: more are finer patterns (default: {CELLS}, fewer if small)",
+        json_schema_extra={"surprise": [CELLS // 2, 3 * CELLS // 2]},
     )
     start: Literal["scatter", "center", "ring", "noise"] = Field(default="scatter", description="Where it begins")
     relief: float = Field(default=0.6, ge=0, le=1, description="Light from the side: 0 is flat")
@@ -113,7 +115,7 @@ def filling(options: ReactionOptions) -> int:
         "scatter": 0.703125 * shorter / math.sqrt(growth.drops(shorter)),
         "center": corner,
         "ring": max(RING * shorter, corner - RING * shorter),
-        "noise": 4.0,
+        "noise": 12.0,
     }
     return round(growth.settling + ways[options.start] / growth.speed)
 
@@ -136,7 +138,8 @@ def beginning(options: ReactionOptions) -> tuple[mx.array, mx.array]:
     y, x = np.mgrid[:height, :width].astype(np.float32)
     drops = np.zeros((height, width), np.float32)
     if options.start == "noise":
-        drops = (rng.random((height, width), np.float32) < 0.03).astype(np.float32)
+        coarse = rng.random((-(-height // PATCH), -(-width // PATCH))) < SOWN
+        drops = np.kron(coarse, np.ones((PATCH, PATCH), np.float32))[:height, :width]
     elif options.start == "ring":
         radius = np.hypot(x - width / 2, y - height / 2) / min(height, width)
         drops = (np.abs(radius - RING) < 0.008).astype(np.float32)
