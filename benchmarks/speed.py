@@ -79,7 +79,7 @@ class Entry:
     """One row: what each round measured, or why there is nothing."""
 
     label: str
-    library: str
+    framework: str
     rounds: list[float] = field(default_factory=list)
     peak: int = 0
     first: float | None = None
@@ -99,7 +99,7 @@ def faster(entry: Entry, than: Entry | None) -> str:
 
 def table(title: str, entries: Sequence[Entry], unit: str) -> str:
     """A Markdown table; a row's speed is given against PyTorch's default and against its fastest setting."""
-    theirs = [entry for entry in entries if entry.library == "torch" and entry.rounds]
+    theirs = [entry for entry in entries if entry.framework == "torch" and entry.rounds]
     default, best = theirs[0] if theirs else None, min(theirs, key=lambda entry: entry.seconds, default=None)
     peaks, firsts = any(entry.peak for entry in entries), any(entry.first for entry in entries)
     head = ["", f"median, {unit}", "× PyTorch default", "× PyTorch's best"]

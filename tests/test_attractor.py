@@ -72,7 +72,7 @@ def test_short_orbits_are_those_of_float64(name: str, xp: Any) -> None:
     point = tuple(xp.array(part.astype(np.float32)) for part in wanted)
     for _ in range(STEPS):
         wanted = MAPS[name](wanted, *kind.first)
-        point = kind.onward(xp, *point, *kind.first)
+        point = kind.onward(*point, *kind.first)
     close = np.abs(np.array(point) - wanted) < 2e-3 * (1 + np.abs(wanted))
     assert close.mean() > 0.95  # chaos has parted a few
 
@@ -182,10 +182,10 @@ def test_flows_are_drawn_where_they_have_come_to(name: str, low: float, high: fl
     kind = KINDS[name]
     point = begin(kind, 64, seed=0)
     for _ in range(kind.warm_up):
-        point = kind.onward(np, *point, *kind.first)
+        point = kind.onward(*point, *kind.first)
     heights = []
     for _ in range(4000):
-        point = kind.onward(np, *point, *kind.first)
+        point = kind.onward(*point, *kind.first)
         heights.append(point[2])
     assert low < np.min(heights) < low + 0.2 * (high - low)  # all of its height is visited, and nothing beyond
     assert high - 0.2 * (high - low) < np.max(heights) < high

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from artkit.contract import Step, WrongCall
 from artkit.generate import canvas
+from artkit.generate.arrays import library, native
 from artkit.generate.canvas import CanvasOptions
 from artkit.generate.crews import CREWS, at_once
 from artkit.generate.orbits import KINDS, Kind, Point, begin, find
@@ -105,21 +106,21 @@ class Brush:
         shape, pixels = (steps, len(point[0])), self.width * self.height
         at, paces = np.empty(shape, np.intp), np.empty(shape)
         for k in range(steps):
-            before, point = point, self.kind.onward(np, *point, *self.parameters)
+            before, point = point, self.kind.onward(*point, *self.parameters)
             x, y = (np.floor(part).astype(np.int32) for part in self.frame(*seen(point, self.kind, self.phase)))
             inside = (x.view(np.uint32) < self.width) & (y.view(np.uint32) < self.height)
             at[k] = np.where(inside, y.astype(np.intp) * self.width + x, pixels)
-            paces[k] = np.where(inside, _pace(np, before, point), 0)
+            paces[k] = np.where(inside, _pace(before, point), 0)
         return point, Packed.of(at.reshape(-1), paces.reshape(-1), pixels)
 
     def fall_there(self, point: Point, steps: int) -> tuple[Point, mx.array, mx.array]:
         """The same on a GPU: the points, and their number and the sum of their speeds by pixel, (H·W,) each."""
         places, paces = [], []
         for _ in range(steps):
-            before, point = point, self.kind.onward(mx, *point, *self.parameters)
+            before, point = point, self.kind.onward(*point, *self.parameters)
             x, y = self.frame(*seen(point, self.kind, self.phase))
             places.append(mx.stack([x, y], axis=-1))
-            paces.append(_pace(mx, before, point))
+            paces.append(_pace(before, point))
             mx.async_eval(point, places[-1], paces[-1])
         at, pace = mx.concatenate(places), mx.concatenate(paces)
         counts, sums = (canvas.splat(at, w, self.width, self.height).reshape(-1) for w in (mx.ones_like(pace), pace))
@@ -150,9 +151,9 @@ class Packed:
             sums[here] += self.both[here] - number * self.whole
 
 
-def _pace(xp: Any, before: Point, after: Point) -> Any:
+def _pace(before: Point, after: Point) -> Any:
     """How far points have gone, (N,)."""
-    return xp.sqrt(sum((b - a) * (b - a) for a, b in zip(before, after, strict=True)))
+    return library(after[0]).sqrt(sum((b - a) * (b - a) for a, b in zip(before, after, strict=True)))
 
 
 def attractor_steps(options: AttractorOptions) -> Iterator[Step]:
@@ -171,8 +172,7 @@ def attractor_steps(options: AttractorOptions) -> Iterator[Step]:
     points = at_once(lambda point: _warmed_up(kind, parameters, point), points)
     frame = Frame.of(_sample(points[0], kind, parameters, options.phase), width, height, options.margin, _trim(kind))
     brush = Brush(kind, parameters, options.phase, frame, width, height)
-    if gpu:
-        points = [tuple(mx.array(part) for part in point) for point in points]
+    points = [tuple(map(native, point)) for point in points]
     density, speed = np.zeros(width * height, np.float32), np.zeros(width * height, np.float32)
     for done in range(1, rounds + 1):
         share = min(batch, options.points - (done - 1) * batch)
@@ -208,7 +208,7 @@ def _crews(kind: Kind, gpu: bool) -> tuple[int, int]:
 def _warmed_up(kind: Kind, parameters: Sequence[float], point: Point) -> Point:
     """Where points are when they have come to the attractor; of parameters whose orbits run away, nowhere."""
     for _ in range(kind.warm_up):
-        point = kind.onward(np, *point, *parameters)
+        point = kind.onward(*point, *parameters)
     return point
 
 
@@ -239,7 +239,7 @@ def _sample(point: Point, kind: Kind, parameters: Sequence[float], phase: float)
     """Where orbits go, (N, 2), to find the frame."""
     point, places = tuple(part[:4096] for part in point), []
     for _ in range(64 if kind.bounded and kind.dimensions == 2 else 400):
-        point = kind.onward(np, *point, *parameters)
+        point = kind.onward(*point, *parameters)
         places.append(np.stack(seen(point, kind, phase), axis=-1))
     return np.concatenate(places)
 

@@ -16,8 +16,9 @@ import cv2
 import mlx.core as mx
 import numpy as np
 
-from artkit.generate.crews import CREWS, at_once, evenly
-from artkit.generate.torus import look
+from artkit.generate.arrays import native
+from artkit.generate.crews import CREWS, evenly
+from artkit.generate.torus import TileByTile, look
 
 NEVER = 65_535  # steps
 ALIVE = 255  # so that it is a mask, too
@@ -53,10 +54,10 @@ class Cells:
     def __init__(self, cells: np.ndarray, law: str, memory: float) -> None:
         self._memory, (height, width) = memory, cells.shape
         parts = np.where(cells, ALIVE, 0).astype(np.uint8), np.where(cells, 1, NEVER).astype(np.uint16)
-        gpu, born_survives = device.uses_gpu(), parse_law(law)
-        self.alive, self.steady = map(mx.array, parts) if gpu else parts
+        self.alive, self.steady = map(native, parts)
+        born, survives = parse_law(law)
         self._live: Callable[..., tuple[Any, Any]]
-        self._live = live_there(*born_survives) if gpu else LiveHere(*born_survives, (height, width))
+        self._live = live_there(born, survives) if device.uses_gpu() else LiveHere(born, survives, (height, width))
 
     def onward(self) -> None:
         self.alive, self.steady = self._live(self.alive, self.steady)
@@ -71,56 +72,8 @@ class Cells:
         return [part for part in (self.alive, self.steady) if isinstance(part, mx.array)]
 
 
-class LiveHere:
-    """A step of Cells on a CPU, in bands. The cells that it is given are where those of the step after next will be.
-
-    All nine cells of a neighborhood are summed up, and what becomes of the one in their middle is looked up.
-    """
-
-    def __init__(self, born: Sequence[int], survives: Sequence[int], shape: tuple[int, int]) -> None:
-        self._lives = np.zeros(256, np.uint8)
-        self._lives[[*born, *(17 + n for n in survives)]] = ALIVE  # a living cell is in its own sum, and 16 is added
-        height, width = shape
-        bands = evenly(height, min(height, max(CREWS, math.ceil(height * width / BAND))))
-        self._shares = [bands[k::CREWS] for k in range(CREWS)]
-        most = max(bottom - top for top, bottom in bands)
-        self._rooms = [_Room.of(most, width) for _ in range(CREWS)]
-        self._step = np.ones((most, width), np.uint16)  # quicker than a number
-        self._spare = np.empty(shape, np.uint8)
-
-    def __call__(self, alive: np.ndarray, steady: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        after, self._spare = self._spare, alive
-
-        def live(bands: Sequence[tuple[int, int]], room: _Room) -> None:
-            for band in bands:
-                self._live(band, room, alive, after, steady)
-
-        at_once(live, self._shares, self._rooms)
-        return after, steady
-
-    def _live(
-        self, band: tuple[int, int], room: _Room, alive: np.ndarray, after: np.ndarray, steady: np.ndarray
-    ) -> None:
-        top, bottom = band
-        around, rows, sums, twice = room.of_height(bottom - top)
-        here, there, times = alive[top:bottom], after[top:bottom], steady[top:bottom]
-        look(alive, top - 1, -1, around)
-        np.bitwise_and(around, 1, out=around)
-        cv2.add(around[:-2], around[1:-1], dst=rows)
-        cv2.add(rows, around[2:], dst=rows)
-        cv2.add(rows[:, :-2], rows[:, 1:-1], dst=sums)
-        cv2.add(sums, rows[:, 2:], dst=sums)
-        np.bitwise_and(here, 16, out=there)
-        cv2.bitwise_or(sums, there, dst=sums)
-        cv2.LUT(sums, self._lives, dst=there)
-        same = cv2.compare(here, there, cv2.CMP_EQ, dst=sums)
-        cv2.merge((same, same), dst=twice)
-        cv2.bitwise_and(times, twice.view(np.uint16)[..., 0], dst=times)
-        cv2.add(times, self._step[: bottom - top], dst=times)  # stops at NEVER
-
-
 class _Room(NamedTuple):
-    """What a band is worked out in, again and again: made anew each time it would cost as much as the work."""
+    """What a band is worked out in: made anew each time it would cost as much as the work."""
 
     around: np.ndarray
     rows: np.ndarray
@@ -134,6 +87,42 @@ class _Room(NamedTuple):
 
     def of_height(self, height: int) -> _Room:
         return _Room(self.around[: height + 2], self.rows[:height], self.sums[:height], self.twice[:height])
+
+
+class LiveHere(TileByTile[tuple[int, int], _Room]):
+    """A step of Cells on a CPU, in bands of rows.
+
+    All nine cells of a neighborhood are summed up, and what becomes of the one in their middle is looked up.
+    """
+
+    def __init__(self, born: Sequence[int], survives: Sequence[int], shape: tuple[int, int]) -> None:
+        self._lives = np.zeros(256, np.uint8)
+        self._lives[[*born, *(17 + n for n in survives)]] = ALIVE  # a living cell is in its own sum, and 16 is added
+        height, width = shape
+        bands = evenly(height, min(height, max(CREWS, math.ceil(height * width / BAND))))
+        most = max(bottom - top for top, bottom in bands)
+        self._step = np.ones((most, width), np.uint16)  # quicker than a number
+        super().__init__(bands, lambda: _Room.of(most, width), np.empty(shape, np.uint8))
+
+    def live(
+        self, tile: tuple[int, int], room: _Room, cells: np.ndarray, after: np.ndarray, lately: np.ndarray
+    ) -> None:
+        top, bottom = tile
+        around, rows, sums, twice = room.of_height(bottom - top)
+        here, there, times = cells[top:bottom], after[top:bottom], lately[top:bottom]
+        look(cells, top - 1, -1, around)
+        np.bitwise_and(around, 1, out=around)
+        cv2.add(around[:-2], around[1:-1], dst=rows)
+        cv2.add(rows, around[2:], dst=rows)
+        cv2.add(rows[:, :-2], rows[:, 1:-1], dst=sums)
+        cv2.add(sums, rows[:, 2:], dst=sums)
+        np.bitwise_and(here, 16, out=there)
+        cv2.bitwise_or(sums, there, dst=sums)
+        cv2.LUT(sums, self._lives, dst=there)
+        same = cv2.compare(here, there, cv2.CMP_EQ, dst=sums)
+        cv2.merge((same, same), dst=twice)
+        cv2.bitwise_and(times, twice.view(np.uint16)[..., 0], dst=times)
+        cv2.add(times, self._step[: bottom - top], dst=times)  # stops at NEVER
 
 
 def live_there(born: Sequence[int], survives: Sequence[int]) -> Callable[..., tuple[Any, Any]]:

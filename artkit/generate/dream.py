@@ -21,6 +21,7 @@ from pydantic import Field, NonNegativeInt
 
 from artkit.contract import Step, WrongCall
 from artkit.generate.canvas import FINISHED_BYTES, check_memory, memory_for
+from artkit.generate.crews import evenly
 from artkit.generate.imagery import (
     Layer,
     Layers,
@@ -247,5 +248,4 @@ def nearer(image: np.ndarray, zoom: float, turn: float) -> np.ndarray:
 
 def _cuts(length: int, tile: int) -> list[tuple[int, int]]:
     """Even parts of a length, none longer than a tile."""
-    count = math.ceil(length / tile)
-    return [(length * n // count, length * (n + 1) // count) for n in range(count)]
+    return evenly(length, math.ceil(length / tile))

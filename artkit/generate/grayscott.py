@@ -14,13 +14,14 @@ cell further in, which is why it is as wide as there are steps.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Callable
 
 import artkit.device as device
 
 import mlx.core as mx
+
+from artkit.generate.crews import evenly
 
 DIFFUSION_U, DIFFUSION_V = 1.0, 0.5
 STRIDE = 8  # steps at a time
@@ -37,8 +38,7 @@ class GrayScott:
         self.u, self.v = u, v
         self._height, self._width = u.shape
         count = 1 if device.uses_gpu() else min(device.CPU_STREAMS, max(1, self._height // (4 * STRIDE)))
-        edges = [self._height * i // count for i in range(count + 1)]
-        self._bands = list(itertools.pairwise(edges))
+        self._bands = evenly(self._height, count)
         gpu = device.uses_gpu()
         self._streams = [mx.default_stream(mx.gpu)] if gpu else [mx.new_stream(mx.cpu) for _ in self._bands]
         self._rates = [(self._rate(feed, band), self._rate(kill, band)) for band in self._bands]

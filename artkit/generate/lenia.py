@@ -19,9 +19,10 @@ import cv2
 import mlx.core as mx
 import numpy as np
 
-from artkit.generate.crews import CREWS, at_once, evenly
+from artkit.generate.arrays import native
+from artkit.generate.crews import CREWS, evenly
 from artkit.generate.orbium import ORBIUM
-from artkit.generate.torus import look
+from artkit.generate.torus import TileByTile, look
 
 TILE = 512  # cells along an edge, about
 
@@ -49,15 +50,10 @@ class Lenia:
     """A: the cells, (H, W) float32, 0..1. trace: what they were lately. NumPy's arrays on a CPU, MLX's on a GPU."""
 
     def __init__(self, cells: np.ndarray, creature: Creature, memory: float) -> None:
-        keep, begin, (height, width) = 0.5 ** (1 / memory), np.array(cells, np.float32, order="C"), cells.shape
+        keep, (height, width) = 0.5 ** (1 / memory), cells.shape
+        self.cells, self.trace = (native(np.array(cells, np.float32, order="C")) for _ in range(2))
         self._live: Callable[..., tuple[Any, Any]]
-        if device.uses_gpu():
-            self.cells = self.trace = mx.array(begin)
-            self._live = live_there(creature, keep, (height, width))
-            mx.eval(self.cells)
-        else:
-            self.cells, self.trace = begin, begin.copy()
-            self._live = LiveHere(creature, keep, (height, width))
+        self._live = (live_there if device.uses_gpu() else LiveHere)(creature, keep, (height, width))
 
     def onward(self) -> None:
         self.cells, self.trace = self._live(self.cells, self.trace)
@@ -123,8 +119,11 @@ class _Tile(NamedTuple):
     right: int
 
 
-class LiveHere:
-    """The same on a CPU. The cells that it is given are where those of the step after next will be.
+_Room = tuple[np.ndarray, np.ndarray]  # a tile with its surroundings, and what grows in it
+
+
+class LiveHere(TileByTile[_Tile, _Room]):
+    """The same on a CPU.
 
     Of a tile with its surroundings the spectrum is multiplied by the kernel's, which is real, as the kernel is the same
     in all directions. Scaled by 1/3s and with m/3s taken off the mean, it comes back as the (u - m)/3s of the growth.
@@ -136,34 +135,19 @@ class LiveHere:
         down = max(math.ceil(shape[0] / TILE), min(math.ceil(CREWS / across), shape[0] // (2 * self._reach)))
         rows, columns = evenly(shape[0], down), evenly(shape[1], across)
         tiles = [_Tile(*y, *x) for y, x in itertools.product(rows, columns)]
-        self._shares = [tiles[k::CREWS] for k in range(CREWS)]
         most = [max(end - begin for begin, end in ranges) for ranges in (rows, columns)]
         tall, wide = (cv2.getOptimalDFTSize(edge + 2 * self._reach) for edge in most)
         scale = 1 / (3 * creature.width)
         kernel = ring_kernel(tall, wide, creature.radius, creature.rings)
         self._weights = packed_spectrum(kernel) * np.float32(scale / kernel.size)
         self._mean = np.float32(scale * creature.center)
-        self._rooms = [(np.empty((tall, wide), np.float32), np.empty(most, np.float32)) for _ in range(CREWS)]
-        self._spare = np.empty(shape, np.float32)
+        super().__init__(
+            tiles,
+            lambda: (np.empty((tall, wide), np.float32), np.empty(most, np.float32)),
+            np.empty(shape, np.float32),
+        )
 
-    def __call__(self, cells: np.ndarray, trace: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        after, self._spare = self._spare, cells
-
-        def live(tiles: Sequence[_Tile], room: tuple[np.ndarray, np.ndarray]) -> None:
-            for tile in tiles:
-                self._live(tile, room, cells, after, trace)
-
-        at_once(live, self._shares, self._rooms)
-        return after, trace
-
-    def _live(
-        self,
-        tile: _Tile,
-        room: tuple[np.ndarray, np.ndarray],
-        cells: np.ndarray,
-        after: np.ndarray,
-        trace: np.ndarray,
-    ) -> None:
+    def live(self, tile: _Tile, room: _Room, cells: np.ndarray, after: np.ndarray, lately: np.ndarray) -> None:
         (field, rate), reach = room, self._reach
         place = slice(tile.top, tile.bottom), slice(tile.left, tile.right)
         height, width = tile.bottom - tile.top, tile.right - tile.left
@@ -181,8 +165,8 @@ class LiveHere:
         cv2.addWeighted(rate, 2 / self._time, cells[place], 1, -1 / self._time, dst=rate)
         cv2.threshold(rate, 1, 1, cv2.THRESH_TRUNC, dst=rate)
         cv2.threshold(rate, 0, 1, cv2.THRESH_TOZERO, dst=after[place])
-        np.multiply(trace[place], np.float32(self._keep), out=rate)
-        cv2.max(rate, after[place], dst=trace[place])
+        np.multiply(lately[place], np.float32(self._keep), out=rate)
+        cv2.max(rate, after[place], dst=lately[place])
 
 
 def packed_spectrum(kernel: np.ndarray) -> np.ndarray:

@@ -12,30 +12,34 @@ from typing import Any
 
 import numpy as np
 
+from artkit.generate.arrays import library
+
 Point = tuple[Any, ...]  # x, y and, of flows, z; (N,) each, of MLX or NumPy
 Number = Any  # or arrays, one for each of several attractors
-Map = Callable[..., Point]  # library, point, parameters -> the next point
+Map = Callable[..., Point]  # point, parameters -> the next point
 TRIES = 40  # parameters of which the richest are taken
 PROBE_ORBITS, PROBE_STEPS, PROBE_CELLS = 40, 200, 48
 ENOUGH_VISITED = 0.6  # share of the cells; beyond that, more is not richer
 LEAST_LYAPUNOV = 0.01  # an iteration; below that, orbits fall onto points or circles
 
 # --- maps and flows -----------------------------------------------------------------------------------------------
-# `xp` is the library that the arrays are of: MLX, or NumPy, which is quicker on a CPU.
 
 
-def clifford(xp: Any, x: Any, y: Any, a: Number, b: Number, c: Number, d: Number) -> Point:
+def clifford(x: Any, y: Any, a: Number, b: Number, c: Number, d: Number) -> Point:
     """The map to sin ay + c cos ax, sin bx + d cos by."""
+    xp = library(x)
     return xp.sin(a * y) + c * xp.cos(a * x), xp.sin(b * x) + d * xp.cos(b * y)
 
 
-def dejong(xp: Any, x: Any, y: Any, a: Number, b: Number, c: Number, d: Number) -> Point:
+def dejong(x: Any, y: Any, a: Number, b: Number, c: Number, d: Number) -> Point:
     """The map to sin ay - cos bx, sin cx - cos dy."""
+    xp = library(x)
     return xp.sin(a * y) - xp.cos(b * x), xp.sin(c * x) - xp.cos(d * y)
 
 
-def hopalong(xp: Any, x: Any, y: Any, a: Number, b: Number, c: Number) -> Point:
+def hopalong(x: Any, y: Any, a: Number, b: Number, c: Number) -> Point:
     """The map to y - sgn(x) √|bx - c|, a - x."""
+    xp = library(x)
     return y - xp.sign(x) * xp.sqrt(xp.abs(b * x - c)), a - x
 
 
@@ -56,7 +60,7 @@ def aizawa_flow(x: Any, y: Any, z: Any, a: Number, b: Number, c: Number, d: Numb
 def runge_kutta(flow: Callable[..., Point], step: float) -> Map:
     """The map that follows a flow for a time `step`, by the classical fourth-order method."""
 
-    def onward(xp: Any, x: Any, y: Any, z: Any, *parameters: Number) -> Point:
+    def onward(x: Any, y: Any, z: Any, *parameters: Number) -> Point:
         point = (x, y, z)
 
         def at(slope: Point, time: float) -> Point:
@@ -130,7 +134,7 @@ def lyapunov(kind: Kind, parameters: np.ndarray, seed: int) -> np.ndarray:
     apart = np.float32(1e-3)
     near, growth = (point[0] + apart, *point[1:]), np.zeros(len(parameters))
     for step in range(PROBE_STEPS):
-        point, near = kind.onward(np, *point, *numbers), kind.onward(np, *near, *numbers)
+        point, near = kind.onward(*point, *numbers), kind.onward(*near, *numbers)
         between = tuple(b - a for a, b in zip(point, near, strict=True))
         distance = np.sqrt(sum(d * d for d in between) + np.float32(1e-16))
         near = tuple(a + apart * d / distance for a, d in zip(point, between, strict=True))
@@ -145,7 +149,7 @@ def visited(kind: Kind, parameters: np.ndarray, seed: int) -> np.ndarray:
     drawn, seen = PROBE_STEPS if kind.dimensions == 2 else 3 * PROBE_STEPS, []
     with np.errstate(over="ignore", invalid="ignore"):  # of flows that run away
         for step in range(kind.warm_up + drawn):
-            point = kind.onward(np, *point, *numbers)
+            point = kind.onward(*point, *numbers)
             if step >= kind.warm_up:
                 seen.append(np.stack([point[0], point[-1]], axis=-1))
     places = np.stack(seen, axis=2).reshape(len(parameters), -1, 2)

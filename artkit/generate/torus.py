@@ -1,10 +1,44 @@
-"""Looking around on a world that closes upon itself."""
+"""A world that closes upon itself, worked out in tiles that fit the caches of a CPU, on all of its cores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
+
+from artkit.generate.crews import CREWS, at_once
+
+Tile = TypeVar("Tile")
+Room = TypeVar("Room")
+
+
+class TileByTile(ABC, Generic[Tile, Room]):
+    """A step of a world: its cells (H, W) and what they were lately -> the same after it.
+
+    The cells that it is given are where those of the step after next will be; what they were lately changes in place.
+    """
+
+    def __init__(self, tiles: Sequence[Tile], room: Callable[[], Room], spare: np.ndarray) -> None:
+        """room: makes what a crew works in, again and again. spare: an array like the cells."""
+        self._shares = [tiles[k::CREWS] for k in range(CREWS)]
+        self._rooms = [room() for _ in range(CREWS)]
+        self._spare = spare
+
+    def __call__(self, cells: np.ndarray, lately: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        after, self._spare = self._spare, cells
+
+        def live(tiles: Sequence[Tile], room: Room) -> None:
+            for tile in tiles:
+                self.live(tile, room, cells, after, lately)
+
+        at_once(live, self._shares, self._rooms)
+        return after, lately
+
+    @abstractmethod
+    def live(self, tile: Tile, room: Room, cells: np.ndarray, after: np.ndarray, lately: np.ndarray) -> None:
+        """Fill a tile of `after`, and change that of `lately`."""
 
 
 def look(world: np.ndarray, top: int, left: int, window: np.ndarray) -> None:

@@ -30,7 +30,8 @@ def create_tab(desk: Desk) -> None:
     """Everything in the tab."""
     with gr.Row(elem_classes="studio drawing"):
         with gr.Column(scale=4, min_width=320, elem_classes="choose"):
-            pieces, first = [*catalog.PIECES.values()], next(iter(catalog.PIECES.values()))
+            pieces = [*catalog.PIECES.values()]
+            first = pieces[0]
             names = [(f"{label(piece.name)}: {piece.line}", piece.name) for piece in pieces]
             choice = gr.Dropdown(names, value=first.name, label="Piece", elem_id="piece")
             source = picture_file(
