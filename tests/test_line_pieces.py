@@ -16,13 +16,14 @@ from artkit.generate.contours import level_lines
 from artkit.generate.harmonograph import HarmonographOptions, curve
 from artkit.generate.lineart import LineOptions, cut, fitted, pens_of
 from artkit.generate.lines import LinesOptions, lines_drawing
-from artkit.generate.lsystem import PRESETS, LsystemOptions, lsystem_drawing, rewritten, rounded, walked
+from artkit.generate.lsystem import PRESETS, LsystemOptions, lsystem_drawing, rounded
 from artkit.generate.pack import PackOptions, pack_drawing, packed
 from artkit.generate.palettes import NAMED, Palette, from_oklab, to_oklab
 from artkit.generate.phyllotaxis import GOLDEN, PhyllotaxisOptions, phyllotaxis_drawing, places
 from artkit.generate.strokes import raster
 from artkit.generate.tiles import BOTTOM, DESIGNS, LEFT, RIGHT, TOP, TilesOptions, pipes, tiles_drawing
 from artkit.generate.tones import Tones
+from artkit.generate.turtle import rewritten, walked
 from artkit.image import Picture
 
 PIECES = ["harmonograph", "phyllotaxis", "lsystem", "tiles", "pack", "lines"]
