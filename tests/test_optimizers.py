@@ -80,14 +80,17 @@ def test_quadratic_is_solved_in_as_many_steps_as_dimensions(monkeypatch: pytest.
     np.testing.assert_allclose(x, minimum, atol=1e-4)
 
 
-def test_direction_is_that_of_the_bfgs_matrix() -> None:
+@pytest.mark.parametrize("precondition", [False, True])
+def test_direction_is_that_of_the_bfgs_matrix(precondition: bool) -> None:
     """The two loops against H built as a matrix from the same pairs (equation 7.16), in float64."""
     x = mx.array([-1.2, 1.0, 0.3, -0.5])
-    optimizer = LBFGS(history=3, line_search="wolfe")
+    P = np.array([[2, 1, 0, 0], [1, 3, 0, 0], [0, 0, 1, 0.5], [0, 0, 0.5, 1]]) if precondition else np.eye(4)
+    multiply = (lambda r: mx.array(P.astype(np.float32)) @ r) if precondition else None
+    optimizer = LBFGS(history=3, line_search="wolfe", precondition=multiply)
     x, _ = run(optimizer, x, objective(rosenbrock), 6)
     state = {name: np.array(value, np.float64) for name, value in optimizer.state().items()}
     s, y = state["s2"], state["y2"]
-    H = np.eye(4) * (s @ y) / (y @ y)
+    H = P * (s @ y) / (y @ P @ y)
     for s, y in ((state[f"s{i}"], state[f"y{i}"]) for i in range(3)):
         V = np.eye(4) - np.outer(y, s) / (y @ s)
         H = V.T @ H @ V + np.outer(s, s) / (y @ s)

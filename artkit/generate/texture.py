@@ -114,7 +114,7 @@ class _Run:
         """Of the canvas and of the source alike, up to 1: neither may become too small to have its pattern."""
         shorter = min(self.size)
         coarsest = max(COARSEST / shorter, self.least / min(self.source.size), deepest / shorter)
-        return [edge / shorter for edge in ladder(shorter, min(shorter, math.ceil(coarsest * shorter)))]
+        return [edge / shorter for edge in ladder(shorter, min(shorter, math.ceil(coarsest * shorter)), math.sqrt(2))]
 
     def _shape(self, scale: float) -> tuple[int, int]:
         """(H, W) at a scale; tileable, a multiple of the deepest stride."""

@@ -56,7 +56,7 @@ def visualize_steps(options: VisualizeOptions) -> Iterator[Step]:
     check_memory(options, options.supersample**2 * (bytes_per_pixel(seen, [options.layer]) + FINISHED_BYTES))
     height, width = options.height * options.supersample, options.width * options.supersample
     longest = max(height, width)
-    sizes = ladder(longest, min(longest, math.ceil(COARSEST * longest / min(height, width))))[::-2][::-1]
+    sizes = ladder(longest, min(longest, math.ceil(COARSEST * longest / min(height, width))))
     done, total, parameters = 0, len(sizes) * options.iterations, mx.zeros(0)
     for size in sizes:
         spectrum = Spectrum(max(1, round(height * size / longest)), max(1, round(width * size / longest)))

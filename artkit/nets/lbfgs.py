@@ -57,12 +57,12 @@ class Place(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A correction: s, the move; y, the gradient's change; their products s·y > 0 and y·y."""
+    """A correction: s, the move; y, the gradient's change; their products s·y > 0 and y·P y."""
 
     s: mx.array
     y: mx.array
     sy: float
-    yy: float
+    ypy: float
 
 
 class LBFGS:
@@ -70,14 +70,20 @@ class LBFGS:
 
     line_search: "wolfe" (strong Wolfe conditions), "armijo" (backtracking: fewer evaluations an iteration) or
     "none" (whole steps, shortened only where the loss would rise by a tenth or be infinite).
+    precondition: P of the first estimate of the inverse Hessian, H0 = γP, symmetric, positive definite; None: I.
     Pairs without positive curvature are left out, so that every direction goes downhill. Memory: see `memory`.
 
     evaluations: calls of the objective so far.
     stalled: the last step found no lower loss, even straight down the gradient; more steps will not either.
     """
 
-    def __init__(self, history: int = 10, line_search: LineSearch = "armijo") -> None:
-        self.history = history
+    def __init__(
+        self,
+        history: int = 10,
+        line_search: LineSearch = "armijo",
+        precondition: Callable[[mx.array], mx.array] | None = None,
+    ) -> None:
+        self.history, self._precondition = history, precondition
         self.line_search: LineSearch = line_search
         self.evaluations = 0
         self.stalled = False
@@ -122,9 +128,10 @@ class LBFGS:
     def memory(self, shape: Sequence[int]) -> int:
         """Bytes at most, for a picture of this shape, besides what the objective takes: float32 arrays like it.
 
-        Two for each pair; picture and gradient, before the step and after it; three for a new pair and its products.
+        Two for each pair; picture and gradient, before the step and after it; three for a new pair and its products,
+        and two for what is preconditioned.
         """
-        return 4 * math.prod(shape) * (2 * self.history + 7)
+        return 4 * math.prod(shape) * (2 * self.history + (9 if self._precondition else 7))
 
     def state(self) -> dict[str, mx.array]:
         """Everything that the next steps depend on, for a checkpoint; "x" is where the last step ended."""
@@ -132,7 +139,7 @@ class LBFGS:
         if self._place:
             state |= {"x": self._place.x, "loss": mx.array([self._place.loss]), "gradient": self._place.gradient}
         for i, pair in enumerate(self._pairs):
-            state |= {f"s{i}": pair.s, f"y{i}": pair.y, f"products{i}": mx.array([pair.sy, pair.yy])}
+            state |= {f"s{i}": pair.s, f"y{i}": pair.y, f"products{i}": mx.array([pair.sy, pair.ypy])}
         return state
 
     def load_state(self, state: Mapping[str, mx.array]) -> None:
@@ -158,18 +165,22 @@ class LBFGS:
         return Place(x, value, gradient)
 
     def _direction(self, gradient: mx.array) -> mx.array:
-        """-H·g by the two-loop recursion (algorithm 7.4); without pairs, straight down by FIRST_MOVE. Lazy."""
+        """-H·g by the two-loop recursion (algorithm 7.4); without pairs, down P·g by FIRST_MOVE. Lazy."""
         if not self._pairs:
-            mean = total(mx.abs(gradient)) / gradient.size
-            return gradient * (-FIRST_MOVE / mx.maximum(mean, 1e-30))
+            down = self._preconditioned(gradient)
+            mean = total(mx.abs(down)) / gradient.size
+            return down * (-FIRST_MOVE / mx.maximum(mean, 1e-30))
         r, alphas = -gradient, []
         for pair in reversed(self._pairs):
             alphas.append(dot(pair.s, r) / pair.sy)
             r = r - alphas[-1] * pair.y
-        r = r * (self._pairs[-1].sy / self._pairs[-1].yy)  # H0 = γ·I (equation 7.20)
+        r = self._preconditioned(r) * (self._pairs[-1].sy / self._pairs[-1].ypy)  # H0 = γ·P (equation 7.20 for P = I)
         for pair, alpha in zip(self._pairs, reversed(alphas), strict=True):
             r = r + (alpha - dot(pair.y, r) / pair.sy) * pair.s
         return r
+
+    def _preconditioned(self, r: mx.array) -> mx.array:
+        return settled(self._precondition(r), r) if self._precondition else r
 
     def _search(self, start: Place, direction: mx.array, objective: Objective) -> Place | None:
         """The place that the line search accepts on start.x + t·direction; None if there is none.
@@ -205,8 +216,8 @@ class LBFGS:
 
     def _keep(self, s: mx.array, y: mx.array) -> None:
         """Add a pair to the history, unless its curvature is not positive."""
-        products = mx.stack([dot(s, s), dot(s, y), dot(y, y)])
+        products = mx.stack([dot(s, s), dot(s, y), dot(y, y), dot(y, self._preconditioned(y))])
         mx.eval(s, y, products)
-        ss, sy, yy = numbers(products)
+        ss, sy, yy, ypy = numbers(products)
         if sy > CURVATURE * math.sqrt(ss * yy):
-            self._pairs.append(Pair(s, y, sy, yy))
+            self._pairs.append(Pair(s, y, sy, ypy))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import artkit.device
 
 from artkit.contract import DeviceError
+from artkit.nets.multilevel import multilevel
 from artkit.nets.optimizers import LBFGS, Adam, Optimizer
 from artkit.stylize.objective import Aim
 from artkit.stylize.options import OptimizeOptions
@@ -17,7 +18,7 @@ def make_optimizer(options: OptimizeOptions, history: int) -> Optimizer:
     """The optimizer that the options name; history: correction pairs that L-BFGS keeps."""
     if options.optimizer == "adam":
         return Adam(learning_rate=options.learning_rate, averaging=options.averaging)
-    return LBFGS(history=history, line_search=options.line_search)
+    return LBFGS(history, options.line_search, multilevel)
 
 
 def plan_memory(options: OptimizeOptions, height: int, width: int, aim: Aim) -> tuple[int, float]:

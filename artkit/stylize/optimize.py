@@ -1,7 +1,7 @@
 """Neural style by optimization, coarse to fine: the picture itself is what is learned.
 
-Gatys, Ecker and Bethge 2016, at a ladder of sizes √2 apart (Gatys et al. 2017 go from coarse to fine to carry strokes
-up to large pictures): each scale starts from the one before, with the optimizer's state carried up.
+Gatys, Ecker and Bethge 2016, at a ladder of sizes up to 2 apart (Gatys et al. 2017 go from coarse to fine to carry
+strokes up to large pictures): each scale starts from the one before, with the optimizer's state carried up.
 """
 
 from __future__ import annotations
@@ -32,17 +32,12 @@ DEFAULTS = OptimizeOptions()
 PATIENCE = 8  # iterations over which a scale's progress is judged
 
 
-def ladder(size: int, smallest: int) -> list[int]:
-    """Longest edges from `smallest` up to `size`, √2 apart at most: 512, 128 -> [128, 181, 256, 362, 512]."""
+def ladder(size: int, smallest: int, apart: float = 2) -> list[int]:
+    """Longest edges from `smallest` up to `size`, `apart` from each other at most: 500, 128 -> [128, 250, 500]."""
     if size <= smallest:
         return [size]
-    rungs = math.ceil(2 * math.log2(size / smallest) - 1e-9)
+    rungs = math.ceil(math.log(size / smallest, apart) - 1e-9)
     return [round(size * (smallest / size) ** (1 - rung / rungs)) for rung in range(rungs + 1)]
-
-
-def iterations_at(size: int, options: OptimizeOptions) -> int:
-    """Smaller scales get more iterations, in proportion, up to five times as many: there they cost little."""
-    return round(options.iterations * min(5.0, options.size / size))
 
 
 def make_aim(options: OptimizeOptions, network: FeatureNetwork) -> Aim:
@@ -235,7 +230,7 @@ class _Run:
             x, first, before, losses = saved.x, saved.scale, saved.before, saved.losses
             optimizer = make_optimizer(self.options, plans[first][0])
             optimizer.load_state(saved.optimizer)
-        planned = [iterations_at(size, self.options) for size in self.sizes]
+        planned = [self.options.iterations] * len(self.sizes)
         done = sum(n * w for n, w in zip(planned[:first], self.work, strict=False))
         with checkpoint:
             for scale in range(first, len(self.sizes)):

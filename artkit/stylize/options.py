@@ -63,7 +63,7 @@ class OptimizeOptions(Options):
     content_layers: LayerWeights = Field(default={}, description="Content layers and weights, relu4_1=1")
     tv_weight: float = Field(default=0.2, ge=0, le=1000, description="Smoothness: weight of the total variation")
     init: str = Field(default="content", description="Start from: content, noise, style or a picture file")
-    iterations: int = Field(default=24, ge=1, le=100_000, description="Iterations at full size; smaller ones get more")
+    iterations: int = Field(default=36, ge=1, le=100_000, description="Iterations at each size, coarse to fine")
     min_size: int = Field(
         default=0, ge=0, le=16384, description="Longest edge of the coarsest scale, pixels (0: 256, from noise 128)"
     )

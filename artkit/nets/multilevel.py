@@ -1,0 +1,53 @@
+"""A preconditioner for pictures: what a gradient asks for at every scale at once (Bramble, Pasciak and Xu 1990).
+
+Neighboring pixels are to change together, and the gradient of a style does not know: it is far more about fine detail
+than about what the same effort would gain over a whole sky. P adds up a picture's coarser and coarser versions,
+
+    P r = r + g U (r₁ + g U (r₂ + …)),   r₁ = D r, r₂ = D r₁ …
+
+where D halves a picture and U is D's transpose, scaled to keep what is even. P is symmetric and positive definite, so
+that L-BFGS may begin its estimate of the inverse Hessian with it.
+"""
+
+from __future__ import annotations
+
+import mlx.core as mx
+
+GAIN = 1.2  # g: what a scale counts against the next finer one; measured over styles (benchmarks/RESULTS.md)
+LEAST = 8  # pixels along the shorter edge that are halved no more
+
+
+def multilevel(r: mx.array, gain: float = GAIN) -> mx.array:
+    """P r, for pictures (B, H, W, C); r itself where they are small."""
+    _, height, width, _ = r.shape
+    if min(height, width) < LEAST:
+        return r
+    coarse = _halved(r)
+    return r + gain * _doubled(_smoothed(multilevel(_smoothed(coarse), gain)), height, width)
+
+
+def _halved(x: mx.array) -> mx.array:
+    """Means of 2×2 pixels, with zeros beyond an odd edge."""
+    _, height, width, _ = x.shape
+    if height % 2 or width % 2:
+        x = mx.pad(x, [(0, 0), (0, height % 2), (0, width % 2), (0, 0)])
+    B, H, W, C = x.shape
+    return x.reshape(B, H // 2, 2, W // 2, 2, C).mean(axis=(2, 4))
+
+
+def _doubled(x: mx.array, height: int, width: int) -> mx.array:
+    """Four times the transpose of `_halved`."""
+    B, H, W, C = x.shape
+    x = mx.broadcast_to(x[:, :, None, :, None], (B, H, 2, W, 2, C)).reshape(B, 2 * H, 2 * W, C)
+    return x[:, :height, :width]
+
+
+def _smoothed(x: mx.array) -> mx.array:
+    """Each pixel a half, its neighbors a quarter, both ways; edges repeated, which keeps the operator symmetric."""
+    for axis in (1, 2):
+        size, before = x.shape[axis], (slice(None),) * axis
+        first, last = x[(*before, slice(0, 1))], x[(*before, slice(size - 1, size))]
+        above = mx.concatenate([first, x[(*before, slice(0, size - 1))]], axis=axis)
+        below = mx.concatenate([x[(*before, slice(1, size))], last], axis=axis)
+        x = 0.5 * x + 0.25 * (above + below)
+    return x
