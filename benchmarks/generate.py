@@ -219,7 +219,7 @@ def mandelbrot(size: int) -> Pair:
 
     def once() -> np.ndarray:
         if device.uses_gpu():
-            return freeze(formula.start(x, y), formula.kernel(True), stride, LIMIT, radius).count
+            return np.array(freeze(formula.start(x, y), formula.kernel(True), stride, LIMIT, radius).count)
         tiles = [slice(at, at + tile) for at in range(0, x.size, tile)]
         jobs = (follow(formula.start(x[t], y[t]), formula.leap(False), stride, LIMIT, radius) for t in tiles)
         done = dict(together(jobs, device.CPU_STREAMS))

@@ -2,7 +2,7 @@
 
 import math
 
-import artkit.device  # noqa: F401
+import artkit.device
 
 import mlx.core as mx
 import numpy as np
@@ -90,9 +90,23 @@ def test_following_points_and_holding_them_are_the_same() -> None:
     moved = run(start, formula.kernel(False), formula)
     held = freeze(start, formula.kernel(False), formula.stride, LIMIT, formula.radius)
     np.testing.assert_array_equal(moved.count, held.count)
-    outside = held.count > 0
+    outside = moved.count > 0
     for a, b in zip(moved.last, held.last, strict=True):
-        np.testing.assert_array_equal(a[outside], b[outside])
+        np.testing.assert_array_equal(a[outside], np.array(b)[outside])
+    colors = smooth(held, formula)
+    assert isinstance(colors, mx.array)  # which a GPU keeps
+    np.testing.assert_allclose(colors, smooth(moved, formula), rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mandelbrot", "julia"])
+@pytest.mark.parametrize("coloring", ["relief", "distance", "trap"])
+def test_a_gpu_draws_the_same_picture(name: str, coloring: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = FractalOptions.checked({"size": 48, "formula": name, "coloring": coloring, "zoom": 0.0, "limit": 100})
+    *_, wanted = fractal_steps(options)
+    monkeypatch.setattr(artkit.device, "uses_gpu", lambda: True)
+    monkeypatch.setattr(mx, "compile", lambda function: function)
+    *_, found = fractal_steps(options)
+    np.testing.assert_allclose(np.array(found.image), np.array(wanted.image), atol=2e-2)
 
 
 def test_known_orbits() -> None:

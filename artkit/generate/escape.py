@@ -18,6 +18,8 @@ import artkit.device as device
 import mlx.core as mx
 import numpy as np
 
+from artkit.generate.arrays import library
+
 State = tuple[mx.array, ...]
 Kernel = Callable[..., State]  # the arrays of a state -> those `stride` iterations on
 Leap = Callable[[State], Generator[None, None, State]]  # the same on the CPU; yields while a kernel runs
@@ -91,13 +93,13 @@ class Formula:
         px, py = _power(x, y, self.power)
         x, y = px + cx, py + cy
         if self.trap:
-            rest[-1] = _library(x).minimum(rest[-1], approach(self.trap, x, y))
+            rest[-1] = library(x).minimum(rest[-1], approach(self.trap, x, y))
         return (x, y, cx, cy, *rest)
 
     def _slope(self, x: mx.array, y: mx.array, dx: mx.array, dy: mx.array) -> tuple[mx.array, mx.array]:
         """d(z^p + c) = p z^(p-1) dz + 1; for "ship" the parts change sign with those of z first."""
         if self.name == "ship":
-            dx, dy = dx * _library(x).sign(x), dy * _library(y).sign(y)
+            dx, dy = dx * library(x).sign(x), dy * library(y).sign(y)
             x, y = mx.abs(x), mx.abs(y)
         ax, ay = _power(x, y, self.power - 1)
         ax, ay = ax * self.power, ay * self.power
@@ -122,15 +124,10 @@ def approach(trap: TrapName, x: Any, y: Any) -> Any:
     x, y, and what comes of them: arrays of MLX or of NumPy.
     """
     if trap == "cross":
-        library = _library(x)
-        return library.maximum(library.minimum(abs(x), abs(y)), abs(x) + abs(y) - 3)
+        xp = library(x)
+        return xp.maximum(xp.minimum(abs(x), abs(y)), abs(x) + abs(y) - 3)
     square = x * x + y * y
     return square if trap == "point" else abs(square - 1)
-
-
-def _library(array: Any) -> Any:
-    """Where the functions for an array are."""
-    return np if isinstance(array, np.ndarray) else mx
 
 
 def _iterate(formula: Formula, *state: mx.array) -> State:
@@ -146,14 +143,14 @@ def _fused(formula: Formula) -> Kernel:
 
 @dataclass(frozen=True)
 class Orbits:
-    """How orbits ended, arrays (N,) each.
+    """How orbits ended, arrays (N,) each: NumPy's, or MLX's where a GPU followed them, and they stay there.
 
     count: the iteration at which a point was found outside, 0 for those that never were.
     last: the state then (of those that stayed inside: at the end), in the formula's order.
     """
 
-    count: np.ndarray
-    last: tuple[np.ndarray, ...]
+    count: Any
+    last: tuple[Any, ...]
 
 
 def follow(
@@ -216,7 +213,7 @@ def freeze(start: State, kernel: Kernel, stride: int, limit: int, radius: float,
             if mx.all(count > 0).item():
                 break
     mx.eval(count, state)
-    return Orbits(np.array(count), tuple(np.array(array) for array in state))
+    return Orbits(count, tuple(state))
 
 
 def together(jobs: Iterable[Generator[None, None, Orbits]], at_once: int) -> Iterator[tuple[int, Orbits]]:
@@ -242,11 +239,17 @@ def together(jobs: Iterable[Generator[None, None, Orbits]], at_once: int) -> Ite
                 yield number, end.value
 
 
-def smooth(orbits: Orbits, formula: Formula) -> np.ndarray:
-    """The count with its fraction, (N,), 0 inside: n - log_p(log|z| / log R), the same for every n past the escape."""
-    x, y = (part.astype(np.float64) for part in orbits.last[:2])
-    outside = orbits.count > 0
-    size = np.where(outside, np.maximum(np.hypot(x, y), formula.radius), formula.radius)
-    size = np.where(np.isfinite(size), size, 2.0**127)
-    extra = np.log(np.log(size) / math.log(formula.radius)) / math.log(formula.power)
-    return np.where(outside, np.maximum(orbits.count - extra, 1e-3), 0).astype(np.float32)
+def smooth(orbits: Orbits, formula: Formula) -> Any:
+    """The count with its fraction, (N,), 0 inside: n - log_p(log|z| / log R), the same for every n past the escape.
+
+    An array of the library that the orbits are of. |z| whose square float32 does not hold count by their logarithm.
+    """
+    count, (x, y) = orbits.count, (abs(part) for part in orbits.last[:2])
+    xp, outside = library(count), orbits.count > 0
+    near, far = xp.minimum(x, y), xp.maximum(x, y)
+    known = outside & xp.isfinite(far) & xp.isfinite(near)
+    near, far = xp.where(known, near, 0.0), xp.where(known, far, xp.where(outside, 2.0**127, formula.radius))
+    size = xp.log(far) + 0.5 * xp.log1p(xp.square(near / far))
+    least = math.log(formula.radius)
+    extra = xp.log(xp.maximum(size / least, 1.0)) / math.log(formula.power)
+    return xp.where(outside, xp.maximum(count - extra, 1e-3), 0.0).astype(xp.float32)

@@ -116,5 +116,6 @@ def _survey(view: View, size: tuple[int, int], limit: int) -> tuple[Orbits, int]
         _, orbits = next(view.orbits(*size, [(0, size[1])], limit))
         return orbits, limit
     orbits, limit = view.surveyed(*size)
-    counts = orbits.count[orbits.count > 0]
+    counts = np.asarray(orbits.count)
+    counts = counts[counts > 0]
     return orbits, min(limit, int(np.quantile(counts, 0.998) * 1.5) + 100) if len(counts) else 200

@@ -34,7 +34,7 @@ class Shade:
 
     @classmethod
     def of(cls, coarse: Orbits, view: View, options: FractalOptions, palette: Palette) -> Shade:
-        counts = smooth(coarse, view.formula)
+        counts = np.asarray(smooth(coarse, view.formula))
         counts = counts[counts > 0]
         low, high = np.quantile(counts, (0.0, 0.97)) if len(counts) else (0.0, 1.0)
         return cls(view, options, palette, float(low), float(max(high, low + 1)))
@@ -87,7 +87,7 @@ class Shade:
 
     def _measured(self, orbits: Orbits, size: tuple[int, int]) -> tuple[mx.array, ...]:
         """The same from how the count changes between pixels: it falls by 1 where log|z| doubles."""
-        count = smooth(orbits, self.view.formula).reshape(size[1], size[0])
+        count = np.asarray(smooth(orbits, self.view.formula)).reshape(size[1], size[0])
         down, right = np.gradient(count)
         steep = np.hypot(right, down) + 1e-9
         pixel = 2.0 / size[0] * max(1.0, self.options.width / self.options.height)

@@ -97,10 +97,11 @@ class View:
             limit = max(limit, min(most, 2000 + 3 * self._patches(width, height, most).begin))
         while True:
             _, orbits = next(self.orbits(width, height, [(0, height)], limit))
-            late = np.count_nonzero(orbits.count > 0.85 * limit)
-            if limit >= most or (orbits.count.any() and late <= 0.005 * orbits.count.size):
+            count = np.asarray(orbits.count)
+            late = np.count_nonzero(count > 0.85 * limit)
+            if limit >= most or (count.any() and late <= 0.005 * count.size):
                 return orbits, limit
-            limit = min(2 * limit, most) if orbits.count.any() else most
+            limit = min(2 * limit, most) if count.any() else most
 
     def _start(self, width: int, height: int, band: tuple[int, int]) -> State:
         x, y = (part.reshape(-1) for part in canvas.grid(width, height, *band))
