@@ -33,7 +33,7 @@ from artkit.live.options import LiveOptions
 from artkit.live.pace import SIZES, Pace
 from artkit.live.pipeline import Pipeline
 from artkit.live.restyler import Restyler
-from artkit.live.smoothing import Smoother
+from artkit.live.smoothing import Eye, Hand
 from artkit.live.sources import Source, open_source
 from artkit.stylize.feedforward import restyle
 from artkit.stylize.options import RestyleOptions
@@ -106,13 +106,13 @@ def test_a_still_camera_flickers_at_most_half_as_much(rng: np.random.Generator, 
 @pytest.mark.parametrize("contrast", [25, 160])
 def test_what_moves_leaves_no_trail(rng: np.random.Generator, contrast: int) -> None:
     """A square crosses a still room: where it has been, the smoothed picture is the unsmoothed one at once."""
-    room, smoother = photo(160, 90) // 2 + 20, Smoother()
+    room, eye, hand = photo(160, 90) // 2 + 20, Eye(), Hand()
     for step in range(16):
         frame = room.astype(int)
         frame[30:60, 5 + 7 * step : 35 + 7 * step] += contrast
         seen = noisy(np.clip(frame, 0, 255), 1.5, rng)
         drawn = 255 - seen  # a network that answers at once
-        smooth = smoother.look(seen)(drawn, 0.75)
+        smooth = hand.blend(drawn, eye.look(seen, 0.75))
         if step > 2:
             passed = smooth[32:58, max(0, 7 * step - 25) : 7 * step + 3].astype(float)
             wanted = drawn[32:58, max(0, 7 * step - 25) : 7 * step + 3].astype(float)
@@ -121,31 +121,31 @@ def test_what_moves_leaves_no_trail(rng: np.random.Generator, contrast: int) -> 
 
 def test_a_moving_camera_does_not_smear() -> None:
     """A pan: the smoothed picture is where the unsmoothed one is, and nearly as sharp."""
-    wide, smoother = photo(400, 120), Smoother()
+    wide, eye, hand = photo(400, 120), Eye(), Hand()
     seen = smooth = wide
     for step in range(12):
         seen = np.ascontiguousarray(wide[:, 4 * step : 4 * step + 200])
-        smooth = smoother.look(seen)(seen, 0.75)
+        smooth = hand.blend(seen, eye.look(seen, 0.75))
     inside = np.s_[8:-8, 8:-8]
     assert np.abs(smooth[inside].astype(float) - seen[inside]).mean() < 3
     assert cv2.Laplacian(smooth[inside], cv2.CV_64F).std() > 0.8 * cv2.Laplacian(seen[inside], cv2.CV_64F).std()
 
 
 def test_another_scene_begins_anew() -> None:
-    smoother = Smoother()
+    eye, hand = Eye(), Hand()
     dark, light = np.full((40, 60, 3), 20, np.uint8), np.full((40, 60, 3), 200, np.uint8)
-    smoother.look(dark)(dark, 0.9)
-    np.testing.assert_array_equal(smoother.look(light)(light, 0.9), light)
-    np.testing.assert_array_equal(smoother.look(light[:30])(light[:30], 0.9), light[:30])  # another size
+    hand.blend(dark, eye.look(dark, 0.9))
+    np.testing.assert_array_equal(hand.blend(light, eye.look(light, 0.9)), light)
+    np.testing.assert_array_equal(hand.blend(light[:30], eye.look(light[:30], 0.9)), light[:30])  # another size
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (10, 192), (16, 240), (31, 160), (300, 7)])
 def test_narrow_frames_are_smoothed_too(shape: tuple[int, int], rng: np.random.Generator) -> None:
     """OpenCV's optical flow ends the process for some of these sizes."""
-    smoother = Smoother()
+    eye, hand = Eye(), Hand()
     for _ in range(4):
         frame = rng.integers(0, 255, (*shape, 3), np.uint8)
-        assert smoother.look(frame)(frame, 0.75).shape == frame.shape
+        assert hand.blend(frame, eye.look(frame, 0.75)).shape == frame.shape
 
 
 # --- the size that keeps the frame rate ---------------------------------------------------------------------------
@@ -210,6 +210,27 @@ class TestRestyler:
         first, second = (restyler(photo(64, 48)) for _ in range(2))
         np.testing.assert_array_equal(first, second)
 
+    def test_frames_may_be_seen_ahead(self) -> None:
+        """The same pictures as when each is seen and painted before the next."""
+        frames = [np.ascontiguousarray(photo(120, 60)[:, step : step + 96]) for step in range(6)]
+        options = LiveOptions(size=64, texture=1, mirror=True)
+        one, two = Restyler(["one"], options), Restyler(["one"], options).ready()
+        sights = [two.see(frame) for frame in frames]
+        for frame, sight in zip(frames, sights, strict=True):
+            np.testing.assert_array_equal(two.paint(sight), one.draw(frame))
+
+    def test_after_a_rest_nothing_old_comes_back(self) -> None:
+        """What was drawn before strength 0 is not mixed in after it, although the camera never stopped."""
+        restyler, frame = Restyler(["one"], LiveOptions(size=64, texture=0)).ready(), photo(96, 54)
+        first = restyler.paint(restyler.see(frame))
+        restyler.change(strength=0)
+        np.testing.assert_array_equal(restyler.paint(restyler.see(frame)), frame)
+        restyler.change(["two"], strength=1)
+        alone = Restyler(["two"], LiveOptions(size=64, texture=0, strength=1))(frame)
+        again = restyler.paint(restyler.see(frame))
+        assert np.abs(first.astype(int) - again).max() > 2
+        np.testing.assert_array_equal(cv2.resize(again, (96, 54), interpolation=cv2.INTER_CUBIC), alone)
+
     def test_frames_keep_their_size(self) -> None:
         restyler = Restyler(["one"], LiveOptions(size=48))
         assert restyler.draw(photo(96, 54)).shape == (27, 48, 3)
@@ -242,7 +263,7 @@ class TestRestyler:
 
     def test_time_shared_counts_against_each(self) -> None:
         """A clock on which a frame takes 0.06 s at any size: two who share it draw smaller for 10 frames a second."""
-        ticks = iter(np.arange(0, 1e4, 0.06))
+        ticks = iter(np.arange(0, 1e4, 0.03))  # half before it is drawn, half to draw it
         sizes = {}
         for sharers in (1, 2):
             restyler = Restyler(
@@ -305,6 +326,45 @@ def test_every_frame_of_a_file_is_drawn_on_one_thread() -> None:
     assert pipeline.dropped == 0
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_frames_are_seen_while_others_are_drawn(live: bool) -> None:
+    """Two threads, in order; of what has been seen nothing is left out."""
+    seeing, drawing, seen = set(), set(), []
+
+    def see(frame: np.ndarray) -> int:
+        seeing.add(threading.get_ident())
+        seen.append(int(frame[0, 0, 0]))
+        return seen[-1]
+
+    def draw(sight: int) -> np.ndarray:
+        drawing.add(threading.get_ident())
+        time.sleep(0.002)
+        return np.full((1, 1, 3), sight, np.uint8)
+
+    source = Source(0, live, numbered(30, 0.001))
+    with Pipeline(source, lambda: draw, see=see, every=not live, paced=False) as pipeline:
+        shown = [(drawn.number, int(drawn.picture[0, 0, 0])) for drawn in pipeline.pictures() if drawn]
+    assert all(number == value for number, value in shown)
+    assert [number for number, _ in shown] == sorted({number for number, _ in shown})
+    assert len(shown) + pipeline.dropped == 30
+    assert live or (seen == list(range(30)) and len(shown) == 30)
+    assert len(seeing) == len(drawing) == 1
+    assert seeing != drawing
+
+
+def test_what_goes_wrong_while_seeing_is_told() -> None:
+    def see(frame: np.ndarray) -> np.ndarray:
+        raise WrongCall("cannot be seen")
+
+    before = threading.active_count()
+    with (
+        Pipeline(Source(0, True, numbered(10**6)), lambda: lambda sight: sight, see=see) as pipeline,
+        pytest.raises(WrongCall, match="cannot be seen"),
+    ):
+        list(pipeline.pictures())
+    assert threading.active_count() == before
 
 
 def test_a_file_plays_at_its_own_speed() -> None:

@@ -2,7 +2,8 @@
 
 A frame that is not taken from its place before the next one comes is dropped, so that what is shown is never more
 than one frame behind what is drawn, and what is drawn never more than one behind the camera. Where every frame is
-wanted, for a file, whoever comes to a place that is taken waits instead.
+wanted, for a file, whoever comes to a place that is taken waits instead. Drawing may be two threads' work: one looks at
+the next frame while the other paints; then what is drawn may be two behind.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -28,6 +29,13 @@ class Shot:
     frame: np.ndarray
     number: int
     captured: float
+
+
+@dataclass(frozen=True, eq=False)
+class Seen(Shot):
+    """The frame and what was found out about it before it is drawn."""
+
+    sight: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,32 +96,37 @@ class Pipeline:
     """From a source to drawn pictures, for the thread that shows them.
 
     make: called on the drawing thread, which alone touches MLX, before the first frame is taken; gives what draws a
-    frame. every: no frame is dropped. paced: frames of a file come as they were taken, not as fast as they can be read.
+    frame. see: what is done with a frame before, on a thread of its own; then the sight it gives is drawn.
+    every: no frame is dropped. paced: frames of a file come as they were taken, not as fast as they can be read.
     """
 
     def __init__(
         self,
         source: Source,
-        make: Callable[[], Callable[[np.ndarray], np.ndarray]],
+        make: Callable[[], Callable[[Any], np.ndarray]],
         *,
+        see: Callable[[np.ndarray], Any] | None = None,
         every: bool = False,
         paced: bool = True,
     ) -> None:
         self.meter = Meter()
-        self._source, self._make = source, make
+        self._source, self._make, self._see = source, make, see
         self._period = 1 / source.fps if paced and not source.live and source.fps else 0.0
-        self._seen, self._done = Place[Shot](every), Place[Drawn](every)
+        self._shot, self._done = Place[Shot](every), Place[Drawn](every)
+        self._seen = Place[Seen](True) if see else None  # what has been looked at is not dropped any more
         self._stop, self._ready = threading.Event(), threading.Event()
         self._error: BaseException | None = None
+        work: list[tuple[str, Callable[[], None], Place[Any]]] = [("capture", self._capture, self._shot)]
+        work += [("seeing", self._look, self._seen)] if self._seen else []
+        work += [("drawing", self._draw, self._done)]
         self._threads = [
-            threading.Thread(target=self._guarded, args=(self._capture, self._seen), name="capture", daemon=True),
-            threading.Thread(target=self._guarded, args=(self._draw, self._done), name="drawing", daemon=True),
+            threading.Thread(target=self._guarded, args=(task, end), name=name, daemon=True) for name, task, end in work
         ]
 
     @property
     def dropped(self) -> int:
         """Frames that came too soon to be drawn or shown."""
-        return self._seen.dropped + self._done.dropped
+        return self._shot.dropped + self._done.dropped
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -141,17 +154,19 @@ class Pipeline:
     def close(self) -> None:
         """Stop after the frame at hand."""
         self._stop.set()
-        for place in (self._seen, self._done):
-            place.end(drop=True)
-        capture, drawing = self._threads
-        if drawing.is_alive():
-            drawing.join()
+        for place in (self._shot, self._seen, self._done):
+            if place is not None:
+                place.end(drop=True)
+        capture, *drawing = self._threads
+        for thread in drawing:
+            if thread.is_alive():
+                thread.join()
         if capture.is_alive():
             capture.join(2.0)  # a stream that is dead may hold it up
         if not capture.is_alive():
             self._source.close()
 
-    def _guarded(self, work: Callable[[], None], end: Place[Shot] | Place[Drawn]) -> None:
+    def _guarded(self, work: Callable[[], None], end: Place[Any]) -> None:
         try:
             work()
         except BaseException as error:
@@ -167,17 +182,28 @@ class Pipeline:
                 due = max(due + self._period, time.perf_counter() - self._period)
                 if self._stop.wait(max(0.0, due - time.perf_counter())):
                     return
-            if not self._seen.put(Shot(frame, number, time.perf_counter())):
+            if not self._shot.put(Shot(frame, number, time.perf_counter())):
                 return
 
+    def _look(self) -> None:
+        assert self._see is not None
+        assert self._seen is not None
+        try:
+            while (shot := self._shot.take()) is not None:
+                if not self._seen.put(Seen(shot.frame, shot.number, shot.captured, self._see(shot.frame))):
+                    return
+        finally:
+            self._shot.end(drop=True)
+
     def _draw(self) -> None:
+        before = self._seen or self._shot
         try:
             draw = self._make()
             self._ready.set()
-            while (shot := self._seen.take()) is not None:
-                drawn = Drawn(shot.frame, shot.number, shot.captured, draw(shot.frame))
-                if not self._done.put(drawn):
+            while (shot := before.take()) is not None:
+                picture = draw(shot.sight if isinstance(shot, Seen) else shot.frame)
+                if not self._done.put(Drawn(shot.frame, shot.number, shot.captured, picture)):
                     return
         finally:
-            self._seen.end(drop=True)
+            before.end(drop=True)
             self._ready.set()

@@ -18,7 +18,7 @@ from artkit.contract import ArtkitError, WrongCall
 from artkit.image import fit, load
 from artkit.live.options import LiveOptions
 from artkit.live.pace import Pace
-from artkit.live.smoothing import Smoother
+from artkit.live.smoothing import Eye, Glance, Hand
 from artkit.nets.stylenets import Code
 from artkit.stylize import gallery
 from artkit.stylize.banding import draw
@@ -39,8 +39,27 @@ class Look:
     options: LiveOptions = DEFAULTS
 
 
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """A frame, and what is known of it before it is drawn.
+
+    frame: as it came, or mirrored. small: the same at the size that it is drawn at. even: how strong texture is in each
+    place, (h, w), if there is any. most: the longest edge that the frame could have had. seconds: what that took.
+    glance: how it differs from the one before, if it has been looked at.
+    """
+
+    frame: np.ndarray
+    small: np.ndarray
+    even: np.ndarray | None
+    most: int
+    seconds: float
+    glance: Glance | None = None
+
+
 class Restyler:
     """Frames in, pictures out. It draws on one thread, always the same; its look may be changed from any other.
+
+    The next frame may be looked at (`see`) on another thread while one is drawn (`paint`); `draw` does both.
 
     sharers: how many draw on this thread in turns, each of whom has that much less time for a frame.
     refused: why the look that was asked for last cannot be drawn, "" if it can; the one before stays.
@@ -63,7 +82,7 @@ class Restyler:
         self._brush: Brush | None = None
         self._code: Code | None = None
         self._pace = Pace()
-        self._smoother = Smoother()
+        self._eye, self._hand = Eye(), Hand()
         self._last: np.ndarray | None = None
         self._noise = mx.zeros((0, 0))
         self._memory = 0.0
@@ -101,40 +120,62 @@ class Restyler:
         most: the longest edge that frames could have, for those who ask for its `size` and send no larger ones.
         UnknownStyle, WeightsError, WrongCall: the first look cannot be drawn.
         """
-        begun = self._clock()
-        look, brush = self._prepared()
-        frame = np.ascontiguousarray(frame[:, ::-1]) if look.options.mirror else frame
-        if brush.still and not look.options.feedback:
-            return frame
+        self._prepared()
+        sight = self._sight(frame, most)
+        return self._painted(sight, sight.seconds)
+
+    def see(self, frame: np.ndarray, most: int = 0) -> Sight:
+        """What can be done with a frame before it is drawn; `most` as for `draw`. Every sight is to be painted."""
+        sight, options = self._sight(frame, most), self.wanted.options
+        return replace(sight, glance=Glance() if options.feedback else self._eye.look(sight.small, options.smoothing))
+
+    def paint(self, sight: Sight) -> np.ndarray:
+        """The picture of a sight that was seen while another was painted. Errors: see `draw`."""
+        return self._painted(sight, 0.0)
+
+    def _sight(self, frame: np.ndarray, most: int) -> Sight:
+        begun, options, brush = self._clock(), self.wanted.options, self._brush
+        frame = np.ascontiguousarray(frame[:, ::-1]) if options.mirror else frame
         own = max(frame.shape[:2])
         most = max(most, own)
         height, width = fit(frame.shape[0], frame.shape[1], min(own, self._pace.size(most)))
-        seen = frame if own <= max(height, width) else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
-        drawn = self._drawn(seen, brush, look.options)
+        small = frame if own <= max(height, width) else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        textured = brush is not None and brush.texture and not (brush.still or options.feedback)
+        even = amplitude(small, brush.texture) if brush is not None and textured else None
+        return Sight(frame, small, even, most, self._clock() - begun)
+
+    def _painted(self, sight: Sight, before: float) -> np.ndarray:
+        """before: seconds that nothing else was done in."""
+        begun, (look, brush) = self._clock(), self._prepared()
+        if brush.still and not look.options.feedback:
+            self._hand.reset()
+            return sight.frame
+        drawn = self._drawn(sight, brush, look.options)
         self._last = drawn
-        self._keep_up((self._clock() - begun) * max(1, self._sharers()), look, most)
+        self._keep_up((before + self._clock() - begun) * max(1, self._sharers()), look, sight.most)
         return drawn
 
-    def _drawn(self, seen: np.ndarray, brush: Brush, options: LiveOptions) -> np.ndarray:
+    def _drawn(self, sight: Sight, brush: Brush, options: LiveOptions) -> np.ndarray:
         if options.feedback:
-            self._smoother.reset()  # the picture is to move, and what is mixed in is smooth enough
-            return np.array(self._restyled(self._fed_back(seen, options), brush))
-        drawing = self._restyled(seen, brush)
-        mx.async_eval(drawing)  # a GPU draws while the CPU looks at what moved
-        blend = self._smoother.look(seen)
-        return blend(np.array(drawing), options.smoothing)
+            self._hand.reset()  # the picture is to move, and what is mixed in is smooth enough
+            fed = self._fed_back(sight.small, options)
+            return np.array(self._restyled(fed, amplitude(fed, brush.texture) if brush.texture else None, brush))
+        drawing = self._restyled(sight.small, sight.even, brush)
+        mx.async_eval(drawing)  # a GPU draws while the CPU looks at what moved, if it has not yet
+        glance = self._eye.look(sight.small, options.smoothing) if sight.glance is None else sight.glance
+        return self._hand.blend(np.array(drawing), glance)
 
-    def _restyled(self, seen: np.ndarray, brush: Brush) -> mx.array:
+    def _restyled(self, seen: np.ndarray, even: np.ndarray | None, brush: Brush) -> mx.array:
         """One pass of the network, (H, W, 3) uint8, perhaps not done yet."""
         x, noise = mx.array(seen), None
         if brush.still:
             return x
         assert self._code is not None
         x = x.astype(mx.float32)[None] / 255
-        if brush.texture:
+        if even is not None:
             if self._noise.shape != seen.shape[:2]:
                 self._noise = mx.array(smooth_noise(*seen.shape[:2]))
-            noise = (self._noise * mx.array(amplitude(seen, brush.texture)))[None, ..., None]
+            noise = (self._noise * mx.array(even))[None, ..., None]
         drawn = draw(brush.network.network, x, self._code, self._memory, noise)
         return (mx.clip(drawn[0], 0, 1) * 255 + 0.5).astype(mx.uint8)
 

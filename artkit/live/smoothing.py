@@ -9,7 +9,7 @@ camera's picture still differs after that, by more than its noise, the new frame
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from typing import NamedTuple
 
 import artkit.device  # noqa: F401  (fast BLAS before OpenCV)
 
@@ -26,65 +26,59 @@ SAME = 3.0  # change of brightness, of 255, that is never taken for one, besides
 NOISIEST = 8.0  # most of a change that is taken for noise, of 255
 
 
-class Smoother:
-    """Holds the last frame; looks at one after the other.
+class Glance(NamedTuple):
+    """What two frames of a camera say about their drawings, looked at small, (h, w).
+
+    keep: share of the last drawing in each place, 0..1; None: none of it, for this is another scene.
+    moved: how far off, x and y in these small pixels, stood what is here now; None: nothing moved.
+    """
+
+    keep: np.ndarray | None = None
+    moved: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class Eye:
+    """Looks at one frame of a camera after the other, before they are drawn.
 
     What is seen is compared small, which is quick, and nearly as exact, since a change counts for what is around it.
     """
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._last: _Last | None = None
+        self._shape: tuple[int, ...] = ()
+        self._small = self._smooth = np.zeros(0)  # the last frame, and the frames so far blended as their drawings
 
     def reset(self) -> None:
         """Forget the last frame."""
-        self._last = None
+        self._shape = ()
 
-    def look(self, seen: np.ndarray) -> Callable[[np.ndarray, float], np.ndarray]:
-        """What the camera saw, before it is drawn; called with what was drawn of it, it gives the blended drawing.
-
-        All are (H, W, 3) uint8. The call's second argument, 0..1: the share of the frames before in places that do not
-        change.
-        """
+    def look(self, seen: np.ndarray, amount: float) -> Glance:
+        """What is next, (H, W, 3) uint8. amount: the share of the frames before in places that do not change."""
         small = _small(seen)
-        last = self._last
-        if last is None or last.drawn.shape != seen.shape:
-            return functools.partial(self._begin, small)
-        last = self._moved(last, small)
-        edge = 2 * max(1, round(WINDOW * small.shape[1] / seen.shape[1])) + 1
-        now = small.astype(np.float32)
-        change = cv2.absdiff(cv2.blur(now, (edge, edge)), cv2.blur(last.smooth, (edge, edge)))
+        glance, smooth = Glance(), small.astype(np.float32)
+        if self._shape == seen.shape:
+            glance, smooth = self._compared(small, smooth, amount)
+        self._shape, self._small, self._smooth = seen.shape, small, smooth
+        return glance
+
+    def _compared(self, small: np.ndarray, now: np.ndarray, amount: float) -> tuple[Glance, np.ndarray]:
+        moved, last = self._movement(small), self._smooth
+        if moved:
+            last = _displaced(last, *moved)
+        edge = 2 * max(1, round(WINDOW * small.shape[1] / self._shape[1])) + 1
+        change = cv2.absdiff(cv2.blur(now, (edge, edge)), cv2.blur(last, (edge, edge)))
         level = float(np.median(change))
         if level > CUT:
-            return functools.partial(self._begin, small)
-        same = 1 - self._changed(change, min(level, NOISIEST))
-        return functools.partial(self._blend, small, last, same)
+            return Glance(), now
+        keep = amount * (1 - self._changed(change, min(level, NOISIEST)))
+        return Glance(keep, moved), cv2.blendLinear(now, last, 1 - keep, keep)
 
-    def _begin(self, small: np.ndarray, drawn: np.ndarray, amount: float) -> np.ndarray:
-        """The first frame of a scene."""
-        self._last = _Last(small, small.astype(np.float32), drawn.astype(np.float32))
-        return drawn
-
-    def _blend(self, small: np.ndarray, last: _Last, same: np.ndarray, drawn: np.ndarray, amount: float) -> np.ndarray:
-        keep = amount * same
-        smooth = cv2.blendLinear(small.astype(np.float32), last.smooth, 1 - keep, keep)
-        keep = cv2.resize(keep, drawn.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        out = cv2.blendLinear(drawn.astype(np.float32), last.drawn, 1 - keep, keep)
-        self._last = _Last(small, smooth, out)
-        return cv2.convertScaleAbs(out)
-
-    def _moved(self, last: _Last, small: np.ndarray) -> _Last:
-        """The last frame with everything where it is now."""
-        height, width = last.drawn.shape[:2]
-        x, y = cv2.split(self._flow.calc(small, last.small, None))  # type: ignore[call-overload]
-        across, down = width / small.shape[1], height / small.shape[0]
+    def _movement(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        x, y = cv2.split(self._flow.calc(small, self._small, None))  # type: ignore[call-overload]
+        across, down = self._shape[1] / small.shape[1], self._shape[0] / small.shape[0]
         still = cv2.magnitude(x * across, y * down) < STILL
         x[still] = y[still] = 0
-        if still.all():
-            return last
-        smooth = _displaced(last.smooth, x, y)
-        x, y = (cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in (x * across, y * down))
-        return _Last(last.small, smooth, _displaced(last.drawn, x, y))
+        return None if still.all() else (x, y)
 
     @staticmethod
     def _changed(change: np.ndarray, noise: float) -> np.ndarray:
@@ -94,6 +88,34 @@ class Smoother:
         reach = 2 * max(2, round(NEAR * max(change.shape))) + 1
         wide = cv2.dilate(changed, cv2.getStructuringElement(cv2.MORPH_RECT, (reach, reach)))
         return cv2.blur(wide, (reach // 2, reach // 2))
+
+
+class Hand:
+    """Holds the last drawing, and blends the next one with it."""
+
+    def __init__(self) -> None:
+        self._last = np.zeros(0, np.float32)
+
+    def reset(self) -> None:
+        """Forget the last drawing."""
+        self._last = np.zeros(0, np.float32)
+
+    def blend(self, drawn: np.ndarray, glance: Glance) -> np.ndarray:
+        """What was drawn of the frame, (H, W, 3) uint8, with what is kept of the last drawing."""
+        if glance.keep is None or self._last.shape != drawn.shape:
+            self._last = drawn.astype(np.float32)
+            return drawn
+        (height, width), last = drawn.shape[:2], self._last
+        if glance.moved:
+            h, w = glance.keep.shape
+            x, y = (
+                cv2.resize(part * scale, (width, height), interpolation=cv2.INTER_LINEAR)
+                for part, scale in zip(glance.moved, (width / w, height / h), strict=True)
+            )
+            last = _displaced(last, x, y)
+        keep = cv2.resize(glance.keep, (width, height), interpolation=cv2.INTER_LINEAR)
+        self._last = cv2.blendLinear(drawn.astype(np.float32), last, 1 - keep, keep)
+        return cv2.convertScaleAbs(self._last)
 
 
 def _small(seen: np.ndarray) -> np.ndarray:
@@ -117,10 +139,3 @@ def _places(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """The column and the row of each place, (H, W) float32 each."""
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return x, y
-
-
-class _Last:
-    """The frame before: as it was compared, the same smoothed, (h, w), and what was shown, (H, W, 3) float32."""
-
-    def __init__(self, small: np.ndarray, smooth: np.ndarray, drawn: np.ndarray) -> None:
-        self.small, self.smooth, self.drawn = small, smooth, drawn
