@@ -15,8 +15,9 @@ from artkit.generate.texture import TextureOptions, around, texture_steps
 from artkit.image import Picture, resize
 from artkit.nets.features import load_features
 from artkit.nets.losses import Gram
-from artkit.stylize.objective import Aim, Objective
+from artkit.stylize.objective import Objective
 from artkit.stylize.tiling import folded, widened
+from artkit.stylize.view import Aim
 
 QUICK: dict[str, Any] = {"size": (80, 72), "iterations": 4}
 

@@ -86,6 +86,16 @@ def test_a_flat_picture_has_finite_gradients(loss: Loss):
     assert mx.isfinite(slope).all()
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_moments_go_through_a_linear_readout(masked: bool):
+    rng, x = np.random.default_rng(3), features(1)
+    weight, bias = (mx.array(rng.normal(size=shape).astype(np.float32)) for shape in ((4, 6), (4,)))
+    mask = mx.array(rng.uniform(0, 1, (1, 12, 10, 1)).astype(np.float32)) if masked else None
+    wanted, found = Gram().summary(x @ weight.T + bias, mask), Gram.read(Gram().summary(x, mask), weight, bias)
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-4, atol=1e-3)
+
+
 def test_gram_distance_by_hand():
     # Grams of flat pictures are outer products: |aaᵀ - bbᵀ|² / |bbᵀ|² = (|a|⁴ - 2 (a·b)² + |b|⁴) / |b|⁴
     a, b = np.array([1.0, 0.0]), np.array([1.0, 1.0])

@@ -4,10 +4,11 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from artkit.nets.features import Architecture, Conv, FeatureNetwork, Pool
+from artkit.nets.features import Architecture, Conv, FeatureNetwork, Pool, load_features
 from artkit.nets.losses import STYLE_LOSSES, SelfSimilarity
-from artkit.stylize.objective import Aim, Objective
+from artkit.stylize.objective import Objective
 from artkit.stylize.tiling import core_size, reach, tiles
+from artkit.stylize.view import Aim
 
 SMALL = Architecture(
     "small",
@@ -34,6 +35,26 @@ def aim(style: str = "gram", similarity: bool = False, content_weight: float = 0
 
 def picture(height: int, width: int, seed: int) -> mx.array:
     return mx.array(np.random.default_rng(seed).uniform(size=(1, height, width, 3)).astype(np.float32))
+
+
+@pytest.mark.parametrize("style", ["gram", "mean-std", "wasserstein", "sliced"])
+@pytest.mark.parametrize("content", ["relu2_1", "relu4_1"])
+def test_readouts_skipped_are_readouts_made(style: str, content: str, monkeypatch: pytest.MonkeyPatch):
+    """The compact network's first three readouts are linear: the loss and its gradient are as if they were there."""
+    layers = {"relu1_1": 0.3, "relu2_1": 0.3, "relu4_1": 0.4}
+    results = []
+    for skip in (True, False):
+        if not skip:
+            monkeypatch.setattr(FeatureNetwork, "linear_readout", lambda self, tap: None)
+        compact = Aim(load_features("compact"), STYLE_LOSSES[style](), None, layers, {content: 1.0}, 0.1, 0.1)
+        objective = Objective(compact, picture(48, 64, 1), [picture(40, 50, 2)], [1])
+        assert bool(objective.view._readouts) == (skip and style != "sliced")
+        assert content not in objective.view._readouts
+        loss, gradient = objective(picture(48, 64, 3))
+        results.append((loss.item(), np.array(gradient)))
+    (loss, gradient), (wanted, slope) = results
+    assert loss == pytest.approx(wanted, rel=1e-4)
+    assert np.linalg.norm(gradient - slope) < 1e-3 * np.linalg.norm(slope)
 
 
 MASK = np.linspace(0, 1, 150, dtype=np.float32)[None].repeat(277, axis=0)

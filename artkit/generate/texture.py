@@ -26,8 +26,9 @@ from artkit.image import Picture, fit, resize
 from artkit.nets.features import load_features
 from artkit.nets.losses import STYLE_LOSSES
 from artkit.nets.optimizers import LBFGS
-from artkit.stylize.objective import Aim, Objective
+from artkit.stylize.objective import Objective
 from artkit.stylize.optimize import ladder
+from artkit.stylize.view import Aim
 
 COARSEST = 128  # shorter edge of the first scale, pixels
 LEAST = 48  # shorter edge that the source is seen at, at least, pixels

@@ -8,7 +8,7 @@ VGG-19 features it was distilled from: its taps are VGG's features, rotated and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -199,9 +199,10 @@ class FeatureNetwork:
     pooling: Pooling = "max"
     padding: Padding = "reflect"
 
-    def __call__(self, x: mx.array, taps: Iterable[str]) -> dict[str, mx.array]:
+    def __call__(self, x: mx.array, taps: Iterable[str], unread: Collection[str] = ()) -> dict[str, mx.array]:
         """(B, H, W, 3), sRGB 0..1 -> {tap: (B, H / stride, W / stride, C)}, shallow to deep.
 
+        unread: taps wanted as they are before their readout.
         Nothing deeper than the deepest tap asked for is computed. WrongCall names a tap that does not exist.
         """
         wanted = set(taps)
@@ -218,8 +219,14 @@ class FeatureNetwork:
             weight, bias = self.weights[f"{layer.name}.weight"], self.weights[f"{layer.name}.bias"]
             x = conv2d(x, weight, bias, stride=layer.stride, padding=self.padding, relu=True)
             if layer.tap in wanted:
-                found[layer.tap] = self._readout(layer.tap, x)
+                found[layer.tap] = x if layer.tap in unread else self._readout(layer.tap, x)
         return found
+
+    def linear_readout(self, tap: str) -> tuple[mx.array, mx.array] | None:
+        """(W, b), (O, C) and (O,), where a tap is W f + b of what its convolution gives; None where it is not."""
+        if f"{tap}.hidden.weight" in self.weights or f"{tap}.readout.weight" not in self.weights:
+            return None
+        return self.weights[f"{tap}.readout.weight"][:, 0, 0], self.weights[f"{tap}.readout.bias"]
 
     def _readout(self, tap: str, x: mx.array) -> mx.array:
         for name, relu in (("hidden", True), ("readout", False)):

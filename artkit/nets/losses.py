@@ -37,15 +37,6 @@ class Loss(Protocol):
     def distance(self, summary: Summary, target: Summary) -> mx.array: ...
 
 
-def _rows(features: mx.array, mask: mx.array | None) -> tuple[mx.array, mx.array, mx.array]:
-    """(1, H, W, C) and (1, H, W, 1) or None -> rows (H·W, C), the same weighted, and the sum of weights."""
-    rows = features.reshape(-1, features.shape[-1])
-    if mask is None:
-        return rows, rows, mx.array(float(rows.shape[0]))
-    weights = mask.reshape(-1, 1)
-    return rows, rows * weights, total(weights)
-
-
 def _products(features: mx.array, mask: mx.array | None) -> mx.array:
     """Sums over positions of the products of channels, (C, C), each position weighted by the mask."""
     if mask is not None:
@@ -58,7 +49,22 @@ def _relative(found: mx.array, wanted: mx.array) -> mx.array:
 
 
 class Additive:
-    """A loss over moments, which add up over tiles."""
+    """A loss over moments, which add up over tiles: sums of the features, of their outer products, and of positions."""
+
+    def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
+        """mean: (C,); outer: (C, C); count: a scalar. They are means once they are divided by the count."""
+        rows, count = features.reshape(-1, features.shape[-1]), mx.array(float(features[..., 0].size))
+        if mask is not None:
+            rows, count = rows * mask.reshape(-1, 1), total(mask)
+        return {"mean": column_sums(rows), "outer": _products(features, mask), "count": count}
+
+    @staticmethod
+    def read(summary: Summary, weight: mx.array, bias: mx.array) -> Summary:
+        """The summary of W f + b from that of f: far less work than W f in every place. weight: (O, C); bias: (O,)."""
+        mean, count = weight @ summary["mean"], summary["count"]
+        cross = mx.outer(mean, bias)
+        outer = weight @ summary["outer"] @ weight.T + cross + cross.T + count * mx.outer(bias, bias)
+        return {"mean": mean + count * bias, "outer": outer, "count": count}
 
     def combine(self, summaries: Sequence[Summary]) -> Summary:
         return {name: sum((s[name] for s in summaries[1:]), summaries[0][name]) for name in summaries[0]}
@@ -78,25 +84,12 @@ class Additive:
 class Gram(Additive):
     """Channel correlations (Gatys, Ecker and Bethge 2016, equation 3), F·Fᵀ over positions."""
 
-    def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
-        return {"gram": _products(features, mask), "count": _rows(features, mask)[2]}
-
-    def known(self, mean: mx.array, outer: mx.array) -> Summary:
-        return {"gram": outer}
-
     def distance(self, summary: Summary, target: Summary) -> mx.array:
-        return _relative(summary["gram"] / (summary["count"] + 1e-8), target["gram"])
+        return _relative(summary["outer"] / (summary["count"] + 1e-8), target["outer"])
 
 
 class MeanStd(Additive):
     """Mean and standard deviation of each channel (Huang and Belongie 2017, equation 13)."""
-
-    def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
-        rows, weighted, count = _rows(features, mask)
-        return {"mean": column_sums(weighted), "square": column_sums(weighted * rows), "count": count}
-
-    def known(self, mean: mx.array, outer: mx.array) -> Summary:
-        return {"mean": mean, "square": mx.diagonal(outer)}
 
     def distance(self, summary: Summary, target: Summary) -> mx.array:
         found = self._moments(self.target(summary))
@@ -104,16 +97,12 @@ class MeanStd(Additive):
 
     @staticmethod
     def _moments(moments: Summary) -> mx.array:
-        variance = mx.maximum(moments["square"] - mx.square(moments["mean"]), 0)
+        variance = mx.maximum(mx.diagonal(moments["outer"]) - mx.square(moments["mean"]), 0)
         return mx.concatenate([moments["mean"], mx.sqrt(variance + 1e-6)])
 
 
 class Covariance(Additive):
     """Mean and covariance of the channels: the Gram matrix taken apart, so that brightness and pattern both count."""
-
-    def summary(self, features: mx.array, mask: mx.array | None = None, every: int = 1) -> Summary:
-        _, weighted, count = _rows(features, mask)
-        return {"mean": column_sums(weighted), "outer": _products(features, mask), "count": count}
 
     def blend(self, first: Summary, second: Summary, amount: float) -> Summary:
         """Means and covariances each in between (raw second moments would count the means' difference as spread)."""

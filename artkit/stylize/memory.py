@@ -7,9 +7,9 @@ import artkit.device
 from artkit.contract import DeviceError
 from artkit.nets.multilevel import multilevel
 from artkit.nets.optimizers import LBFGS, Adam, Optimizer
-from artkit.stylize.objective import Aim
 from artkit.stylize.options import OptimizeOptions
 from artkit.stylize.tiling import bytes_per_pixel, reach
+from artkit.stylize.view import Aim
 
 CONTENT_CHANNELS = 512  # at most, of a content layer
 

@@ -24,9 +24,10 @@ from artkit.nets.optimizers import Optimizer
 from artkit.stylize.checkpoint import Checkpoint
 from artkit.stylize.memory import make_optimizer, plan_memory
 from artkit.stylize.moments import NETWORK, Moments
-from artkit.stylize.objective import Aim, Objective
+from artkit.stylize.objective import Objective
 from artkit.stylize.options import OptimizeOptions
 from artkit.stylize.regions import inside
+from artkit.stylize.view import Aim
 
 DEFAULTS = OptimizeOptions()
 PATIENCE = 8  # iterations over which a scale's progress is judged
