@@ -9,7 +9,7 @@ import pytest
 from artkit.contract import PictureError, WrongCall
 from artkit.image import Picture
 from artkit.nets.features import CONTENT_SCALE, VGG19, FeatureNetwork, load_features
-from artkit.stylize.optimize import ladder, make_aim, optimize_steps
+from artkit.stylize.optimize import halved, ladder, make_aim, optimize_steps
 from artkit.stylize.options import OptimizeOptions
 
 QUICK = {"size": 64, "min_size": 46, "iterations": 3}
@@ -164,8 +164,16 @@ def test_ladder_has_steps_of_two_at_most():
         assert all(b / a < 2.01 for a, b in itertools.pairwise(sizes))
 
 
+@pytest.mark.parametrize(
+    ("size", "sizes"),
+    [(64, [64]), (300, [300]), (400, [200, 400]), (512, [256, 512]), (700, [350, 700]), (1024, [256, 512, 1024])],
+)
+def test_each_scale_is_half_the_next(size: int, sizes: list[int]):
+    assert ladder(size, halved(size, 256)) == sizes
+
+
 def test_noise_starts_smaller_than_a_photo():
-    for init, smallest in (("content", 256), ("noise", 128)):
+    for init, smallest in (("content", 260), ("noise", 130)):
         chosen = OptimizeOptions(size=260, iterations=1, init=init)
         assert next(optimize_steps(PHOTO, [STYLE], chosen)).figures["size"] == smallest
     with pytest.raises(WrongCall, match="32 or more"):

@@ -31,6 +31,8 @@ from artkit.stylize.view import Aim
 
 DEFAULTS = OptimizeOptions()
 PATIENCE = 8  # iterations over which a scale's progress is judged
+COARSEST = 256  # about the longest edge to begin at, pixels
+NOISE = 128  # from noise, which has no shapes yet
 
 
 def ladder(size: int, smallest: int, apart: float = 2) -> list[int]:
@@ -39,6 +41,11 @@ def ladder(size: int, smallest: int, apart: float = 2) -> list[int]:
         return [size]
     rungs = math.ceil(math.log(size / smallest, apart) - 1e-9)
     return [round(size * (smallest / size) ** (1 - rung / rungs)) for rung in range(rungs + 1)]
+
+
+def halved(size: int, near: int) -> int:
+    """`size` halved as often as brings it nearest to `near`: 700, 256 -> 350."""
+    return round(size / 2 ** max(0, round(math.log2(size / near))))
 
 
 def make_aim(options: OptimizeOptions, network: FeatureNetwork) -> Aim:
@@ -167,7 +174,7 @@ class _Run:
                 f"the photo is too narrow, {photo.width}×{photo.height} pixels, for size {options.size}; "
                 f"choose a size of {least} or more, or crop it"
             )
-        coarsest = options.min_size or (128 if options.init == "noise" else 256)  # noise has no shapes yet
+        coarsest = options.min_size or halved(options.size, NOISE if options.init == "noise" else COARSEST)
         self.sizes = ladder(options.size, min(max(coarsest, least), options.size))
         self.work = [max(1, math.prod(self.shape(size)) // 1000) for size in self.sizes]  # of one iteration
 

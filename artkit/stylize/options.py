@@ -65,7 +65,10 @@ class OptimizeOptions(Options):
     init: str = Field(default="content", description="Start from: content, noise, style or a picture file")
     iterations: int = Field(default=36, ge=1, le=100_000, description="Iterations at each size, coarse to fine")
     min_size: int = Field(
-        default=0, ge=0, le=16384, description="Longest edge of the coarsest scale, pixels (0: 256, from noise 128)"
+        default=0,
+        ge=0,
+        le=16384,
+        description="Longest edge of the coarsest scale, pixels (0: about 256, from noise 128)",
     )
     optimizer: Literal["lbfgs", "adam"] = Field(
         default="lbfgs", description="L-BFGS settles in fewer iterations; Adam takes less memory"
