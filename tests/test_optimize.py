@@ -173,7 +173,7 @@ def test_each_scale_is_half_the_next(size: int, sizes: list[int]):
 
 
 def test_noise_starts_smaller_than_a_photo():
-    for init, smallest in (("content", 260), ("noise", 130)):
+    for init, smallest in (("content", 260), ("noise", 65)):
         chosen = OptimizeOptions(size=260, iterations=1, init=init)
         assert next(optimize_steps(PHOTO, [STYLE], chosen)).figures["size"] == smallest
     with pytest.raises(WrongCall, match="32 or more"):

@@ -32,7 +32,7 @@ from artkit.stylize.view import Aim
 DEFAULTS = OptimizeOptions()
 PATIENCE = 8  # iterations over which a scale's progress is judged
 COARSEST = 256  # about the longest edge to begin at, pixels
-NOISE = 128  # from noise, which has no shapes yet
+NOISE = 64  # from noise, which has no shapes yet, and whose grain only coarse scales smooth
 
 
 def ladder(size: int, smallest: int, apart: float = 2) -> list[int]:

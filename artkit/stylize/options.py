@@ -68,7 +68,7 @@ class OptimizeOptions(Options):
         default=0,
         ge=0,
         le=16384,
-        description="Longest edge of the coarsest scale, pixels (0: about 256, from noise 128)",
+        description="Longest edge of the coarsest scale, pixels (0: about 256, from noise 64)",
     )
     optimizer: Literal["lbfgs", "adam"] = Field(
         default="lbfgs", description="L-BFGS settles in fewer iterations; Adam takes less memory"
