@@ -38,8 +38,7 @@ class Session:
     ) -> None:
         self.stopped = False
         self._restyler, self._sinks, self._count = restyler, sinks, count
-        # A camera's picture on a CPU comes sooner without: there the network is nearly all of the time.
-        ahead = every or artkit.device.uses_gpu()
+        ahead = artkit.device.uses_gpu()  # on a CPU the network takes nearly all of the time, and pictures come later
         self._pipeline = Pipeline(
             source,
             lambda: restyler.ready().paint if ahead else restyler.ready().draw,
