@@ -257,6 +257,7 @@ def test_own_rules():
         ({"rules": "F=F[+F"}, 'has not as many "]" as "["'),
         ({"axiom": "F]", "rules": "F=F"}, 'a "]" without its "["'),
         ({"rules": "X=XX"}, "the rules draw nothing"),
+        ({"rules": "X=[oX]"}, "buds need one to be on"),
         ({"iterations": 20}, "iterations 20: grows to over 2,000,000 letters; up to"),
     ],
 )

@@ -125,6 +125,16 @@ def test_a_run_broken_off_anywhere_goes_on_to_the_same_picture(tmp_path: Path, n
         assert not file.exists()
 
 
+def test_a_checkpoint_of_another_artkit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / "out.png.resume"
+    steps = optimize_steps(PHOTO, [STYLE], options(), checkpoint=file)
+    next(iter(steps))
+    steps.close()  # type: ignore[attr-defined]
+    monkeypatch.setattr("artkit.stylize.optimize.METHOD", 1)
+    with pytest.raises(WrongCall, match="from other pictures or options"):
+        list(optimize_steps(PHOTO, [STYLE], options(), checkpoint=file, resume=True))
+
+
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
     file = tmp_path / "out.png.resume"
     steps = optimize_steps(PHOTO, [STYLE], options(), checkpoint=file)

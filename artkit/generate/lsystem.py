@@ -123,8 +123,8 @@ def lsystem_drawing(options: LsystemOptions) -> Drawing:
     """Curves from their beginning to their end in the palette's colors; plants from the stem to the buds."""
     system = options.system
     word = rewritten(system.axiom, system.rules, system.iterations).translate(str.maketrans(dict(system.last)))
-    if not set(word) & set("FGo"):
-        raise WrongCall("the rules draw nothing; F and G draw a line, o a bud")
+    if not set(word) & set("FG"):
+        raise WrongCall("the rules draw nothing; F and G draw a line, and buds need one to be on")
     colors = pens_of(Palette.of(options.palette), options.pens)
     if "[" in word and system.facing == 90:
         return drawing_of(options, _garden(word, system, options, colors))

@@ -5,8 +5,8 @@ than about what the same effort would gain over a whole sky. P adds up a picture
 
     P r = r + g U (r₁ + g U (r₂ + …)),   r₁ = D r, r₂ = D r₁ …
 
-where D halves a picture and U is D's transpose, scaled to keep what is even. P is symmetric and positive definite, so
-that L-BFGS may begin its estimate of the inverse Hessian with it.
+where D halves a picture and smooths it, and U is D's transpose, scaled to keep what is even. P is symmetric and
+positive definite, so that L-BFGS may begin its estimate of the inverse Hessian with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import mlx.core as mx
 
 GAIN = 1.2  # g: what a scale counts against the next finer one; measured over styles (benchmarks/RESULTS.md)
-LEAST = 8  # pixels along the shorter edge that are halved no more
+LEAST = 8  # pixels along the shorter edge, below which a picture is halved no more
 
 
 def multilevel(r: mx.array, gain: float = GAIN) -> mx.array:

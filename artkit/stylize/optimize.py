@@ -30,6 +30,7 @@ from artkit.stylize.regions import inside
 from artkit.stylize.view import Aim
 
 DEFAULTS = OptimizeOptions()
+METHOD = 2  # goes up when the same options would paint differently, or the optimizer keeps another state
 PATIENCE = 8  # iterations over which a scale's progress is judged
 COARSEST = 256  # about the longest edge to begin at, pixels
 NOISE = 64  # from noise, which has no shapes yet, and whose grain only coarse scales smooth
@@ -183,6 +184,7 @@ class _Run:
         import hashlib
 
         digest = hashlib.sha256(self.options.model_dump_json(exclude={"max_memory"}).encode())
+        digest.update(f"{METHOD} {self.sizes}".encode())
         pictures = [style for style in self.styles if isinstance(style, Picture)]
         digest.update("".join(style.sha256 for style in self.styles if isinstance(style, Moments)).encode())
         arrays = [self.photo.pixels, *(style.pixels for style in pictures), *self.masks]
