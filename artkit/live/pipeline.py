@@ -8,6 +8,7 @@ the next frame while the other paints; then what is drawn may be two behind.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -110,14 +111,15 @@ class Pipeline:
         paced: bool = True,
     ) -> None:
         self.meter = Meter()
-        self._source, self._make, self._see = source, make, see
+        self._source, self._make = source, make
         self._period = 1 / source.fps if paced and not source.live and source.fps else 0.0
         self._shot, self._done = Place[Shot](every), Place[Drawn](every)
         self._seen = Place[Seen](True) if see else None  # what has been looked at is not dropped any more
         self._stop, self._ready = threading.Event(), threading.Event()
         self._error: BaseException | None = None
         work: list[tuple[str, Callable[[], None], Place[Any]]] = [("capture", self._capture, self._shot)]
-        work += [("seeing", self._look, self._seen)] if self._seen else []
+        if see and self._seen:
+            work.append(("seeing", functools.partial(self._look, see, self._seen), self._seen))
         work += [("drawing", self._draw, self._done)]
         self._threads = [
             threading.Thread(target=self._guarded, args=(task, end), name=name, daemon=True) for name, task, end in work
@@ -185,12 +187,10 @@ class Pipeline:
             if not self._shot.put(Shot(frame, number, time.perf_counter())):
                 return
 
-    def _look(self) -> None:
-        assert self._see is not None
-        assert self._seen is not None
+    def _look(self, see: Callable[[np.ndarray], Any], seen: Place[Seen]) -> None:
         try:
             while (shot := self._shot.take()) is not None:
-                if not self._seen.put(Seen(shot.frame, shot.number, shot.captured, self._see(shot.frame))):
+                if not seen.put(Seen(shot.frame, shot.number, shot.captured, see(shot.frame))):
                     return
         finally:
             self._shot.end(drop=True)

@@ -140,8 +140,8 @@ class Restyler:
         most = max(most, own)
         height, width = fit(frame.shape[0], frame.shape[1], min(own, self._pace.size(most)))
         small = frame if own <= max(height, width) else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
-        textured = brush is not None and brush.texture and not (brush.still or options.feedback)
-        even = amplitude(small, brush.texture) if brush is not None and textured else None
+        texture = 0.0 if brush is None or brush.still or options.feedback else brush.texture
+        even = amplitude(small, texture) if texture else None
         return Sight(frame, small, even, most, self._clock() - begun)
 
     def _painted(self, sight: Sight, before: float) -> np.ndarray:

@@ -48,10 +48,6 @@ class Eye:
         self._shape: tuple[int, ...] = ()
         self._small = self._smooth = np.zeros(0)  # the last frame, and the frames so far blended as their drawings
 
-    def reset(self) -> None:
-        """Forget the last frame."""
-        self._shape = ()
-
     def look(self, seen: np.ndarray, amount: float) -> Glance:
         """What is next, (H, W, 3) uint8. amount: the share of the frames before in places that do not change."""
         small = _small(seen)
@@ -94,7 +90,7 @@ class Hand:
     """Holds the last drawing, and blends the next one with it."""
 
     def __init__(self) -> None:
-        self._last = np.zeros(0, np.float32)
+        self.reset()
 
     def reset(self) -> None:
         """Forget the last drawing."""

@@ -216,7 +216,9 @@ class LBFGS:
 
     def _keep(self, s: mx.array, y: mx.array) -> None:
         """Add a pair to the history, unless its curvature is not positive."""
-        products = mx.stack([dot(s, s), dot(s, y), dot(y, y), dot(y, self._preconditioned(y))])
+        yy = dot(y, y)
+        ypy = dot(y, self._preconditioned(y)) if self._precondition else yy
+        products = mx.stack([dot(s, s), dot(s, y), yy, ypy])
         mx.eval(s, y, products)
         ss, sy, yy, ypy = numbers(products)
         if sy > CURVATURE * math.sqrt(ss * yy):

@@ -11,7 +11,11 @@ positive definite, so that L-BFGS may begin its estimate of the inverse Hessian 
 
 from __future__ import annotations
 
+import artkit.device  # noqa: F401  (fast BLAS before MLX)
+
 import mlx.core as mx
+
+from artkit.nets.layers import pool, upsample2
 
 GAIN = 1.2  # g: what a scale counts against the next finer one; measured over styles (benchmarks/RESULTS.md)
 LEAST = 8  # pixels along the shorter edge, below which a picture is halved no more
@@ -28,18 +32,13 @@ def multilevel(r: mx.array, gain: float = GAIN) -> mx.array:
 
 def _halved(x: mx.array) -> mx.array:
     """Means of 2×2 pixels, with zeros beyond an odd edge."""
-    _, height, width, _ = x.shape
-    if height % 2 or width % 2:
-        x = mx.pad(x, [(0, 0), (0, height % 2), (0, width % 2), (0, 0)])
-    B, H, W, C = x.shape
-    return x.reshape(B, H // 2, 2, W // 2, 2, C).mean(axis=(2, 4))
+    odd = x.shape[1] % 2, x.shape[2] % 2
+    return pool(mx.pad(x, [(0, 0), (0, odd[0]), (0, odd[1]), (0, 0)]) if any(odd) else x, "average")
 
 
 def _doubled(x: mx.array, height: int, width: int) -> mx.array:
     """Four times the transpose of `_halved`."""
-    B, H, W, C = x.shape
-    x = mx.broadcast_to(x[:, :, None, :, None], (B, H, 2, W, 2, C)).reshape(B, 2 * H, 2 * W, C)
-    return x[:, :height, :width]
+    return upsample2(x)[:, :height, :width]
 
 
 def _smoothed(x: mx.array) -> mx.array:
