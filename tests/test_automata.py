@@ -18,7 +18,7 @@ from artkit.generate.automata import AutomataOptions, Dish, DishOptions, automat
 from artkit.image import Picture, load
 from artkit.interfaces.cli import main
 from artkit.interfaces.drawing.dish import DishWindow
-from artkit.nets.automaton import CHANNELS, SHAPES, Automaton, fresh, perceive, picture, seed, wrapped
+from artkit.nets.automaton import CHANNELS, SHAPES, Automaton, convolved, fresh, perceive, picture, seed, wrapped
 from artkit.nets.features import load_features
 from artkit.train.automata import Aim, hole, sliced
 from artkit.train.automata import automata_steps as train_automata
@@ -84,6 +84,20 @@ def test_a_turned_cell_sees_a_turned_neighborhood() -> None:
     np.testing.assert_allclose(turned[..., 2 * CHANNELS : 3 * CHANNELS], -across, atol=1e-4)
     np.testing.assert_array_equal(turned[..., :CHANNELS], plain[..., :CHANNELS])
     np.testing.assert_array_equal(turned[..., 3 * CHANNELS :], plain[..., 3 * CHANNELS :])
+
+
+@pytest.mark.parametrize("turn", ["none", "all alike", "by place"])
+def test_a_gpu_sees_the_same(turn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It convolves, where a CPU shifts."""
+    state, rule = cells(), automaton()
+    by_place = mx.random.uniform(-3, 3, state.shape[1:3], key=mx.random.key(8))
+    angle = {"none": None, "all alike": mx.array(0.3), "by place": by_place}[turn]
+    np.testing.assert_allclose(convolved(wrapped(state), angle), perceive(wrapped(state), angle), atol=1e-4)
+    on_cpu = mx.value_and_grad(lambda x: mx.square(rule.change(wrapped(x), angle)).sum())(state)
+    monkeypatch.setattr("artkit.nets.automaton.uses_gpu", lambda: True)
+    on_gpu = mx.value_and_grad(lambda x: mx.square(rule.change(wrapped(x), angle)).sum())(state)
+    for one, other in zip(on_gpu, on_cpu, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
 def test_without_updates_nothing_changes() -> None:

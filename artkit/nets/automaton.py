@@ -8,13 +8,15 @@ else holds the picture together: it grows at any size, and heals where it is hur
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import artkit.device  # noqa: F401  (fast BLAS before MLX)
+from artkit.device import uses_gpu
 
 import mlx.core as mx
+import numpy as np
 
 from artkit.contract import WeightsError
 
@@ -73,11 +75,40 @@ def _perceived(padded: mx.array, turn: mx.array | None) -> mx.array:
     around = smooth[:, left] + 2 * smooth[:, here] + smooth[:, right] - 16 * cells
     cells, x, y, around = (each.reshape(B, -1, C) for each in (cells, x, y, around))
     if turn is not None:
-        if turn.ndim:
-            turn = mx.pad(turn, [(0, 0), (0, 2)]).reshape(-1)[:-2, None]
-        c, s = mx.cos(turn), mx.sin(turn)
-        x, y = c * x + s * y, c * y - s * x
+        x, y = _turned(x, y, mx.pad(turn, [(0, 0), (0, 2)]).reshape(-1)[:-2, None] if turn.ndim else turn)
     return mx.concatenate([cells, x * SOFTER, y * SOFTER, around * SOFTER], axis=-1)
+
+
+def _turned(x: mx.array, y: mx.array, angle: mx.array) -> tuple[mx.array, mx.array]:
+    c, s = mx.cos(angle), mx.sin(angle)
+    return c * x + s * y, c * y - s * x
+
+
+@functools.cache
+def _filters() -> mx.array:
+    """The four filters as one convolution, (48, 3, 3, 12)."""
+    smooth, fall = np.array([1, 2, 1]), np.array([-1, 0, 1])
+    around = np.outer(smooth, smooth)
+    around[1, 1] -= 16
+    filters = [
+        np.outer([0, 1, 0], [0, 1, 0]),
+        *(SOFTER * f for f in (np.outer(smooth, fall), np.outer(fall, smooth), around)),
+    ]
+    kernel = mx.array(
+        np.einsum("fij,oc->foijc", filters, np.eye(CHANNELS)).reshape(-1, 3, 3, CHANNELS).astype(np.float32)
+    )
+    mx.eval(kernel)
+    return kernel
+
+
+def convolved(padded: mx.array, turn: mx.array | None = None) -> mx.array:
+    """`perceive` in one operation, for a GPU, whose time goes into how many there are: a training makes thousands."""
+    seen = mx.conv2d(padded, _filters())
+    if turn is None:
+        return seen
+    cells, x, y, around = mx.split(seen, FILTERS, axis=-1)
+    x, y = _turned(x, y, turn[..., None] if turn.ndim else turn)
+    return mx.concatenate([cells, x, y, around], axis=-1)
 
 
 def _rows(flat: mx.array, padded: mx.array) -> mx.array:
@@ -101,9 +132,10 @@ class Automaton:
 
     def change(self, padded: mx.array, turn: mx.array | None = None) -> mx.array:
         """What would be added to every inner cell: (B, H + 2, W + 2, 12) -> (B, H, W, 12)."""
-        seen = _perceived(padded, turn)
+        seen = convolved(padded, turn) if uses_gpu() else _perceived(padded, turn)
         hidden = mx.maximum(seen @ self.weights["hidden.weight"] + self.weights["hidden.bias"], 0)
-        return _rows(hidden @ self.weights["change.weight"], padded)
+        change = hidden @ self.weights["change.weight"]
+        return change if uses_gpu() else _rows(change, padded)
 
     def step(self, cells: mx.array, key: mx.array, turn: mx.array | None = None, rate: float = RATE) -> mx.array:
         """One step of all cells, (B, H, W, 12) -> (B, H, W, 12), of which a share `rate` changes."""
