@@ -25,6 +25,7 @@ from artkit.interfaces.cli import main
 from artkit.interfaces.live import window as live_window
 from artkit.interfaces.live.keys import Keyboard
 from artkit.interfaces.live.overlay import chip, table
+from artkit.interfaces.live.session import Session
 from artkit.interfaces.live.sinks import Recorder, VirtualCamera
 from artkit.live import restyler as restyling
 from artkit.live import sources
@@ -210,24 +211,42 @@ class TestRestyler:
         first, second = (restyler(photo(64, 48)) for _ in range(2))
         np.testing.assert_array_equal(first, second)
 
-    def test_frames_may_be_seen_ahead(self) -> None:
-        """The same pictures as when each is seen and painted before the next."""
+    def test_frames_may_be_seen_ahead_and_finished_later(self) -> None:
+        """The same pictures as when each is seen, painted and finished before the next."""
         frames = [np.ascontiguousarray(photo(120, 60)[:, step : step + 96]) for step in range(6)]
         options = LiveOptions(size=64, texture=1, mirror=True)
         one, two = Restyler(["one"], options), Restyler(["one"], options).ready()
-        sights = [two.see(frame) for frame in frames]
-        for frame, sight in zip(frames, sights, strict=True):
-            np.testing.assert_array_equal(two.paint(sight), one.draw(frame))
+        drawings = [two.paint(sight) for sight in [two.see(frame) for frame in frames]]
+        for frame, drawing in zip(frames, drawings, strict=True):
+            np.testing.assert_array_equal(two.finish(drawing), one.draw(frame))
+
+    def test_feedback_begins_with_the_picture_that_was_not_finished_yet(self, rng: np.random.Generator) -> None:
+        """With strength 0, which shows what is mixed in."""
+        one, two = Restyler(["one"], LiveOptions(size=96)), Restyler(["one"], LiveOptions(size=96)).ready()
+        wanted, drawings = [], []
+        for number, frame in enumerate(noisy(photo(96, 60), 5, rng) for _ in range(8)):
+            if number in (3, 5):
+                feedback, strength = (0.9, 0.0) if number == 3 else (0.0, 1.0)
+                one.change(feedback=feedback, strength=strength)
+                two.change(feedback=feedback, strength=strength)
+            wanted.append(one.draw(frame))
+            drawings.append(two.paint(two.see(frame)))
+        for drawing, picture in zip(drawings, wanted, strict=True):
+            np.testing.assert_array_equal(two.finish(drawing), picture)
 
     def test_after_a_rest_nothing_old_comes_back(self) -> None:
         """What was drawn before strength 0 is not mixed in after it, although the camera never stopped."""
         restyler, frame = Restyler(["one"], LiveOptions(size=64, texture=0)).ready(), photo(96, 54)
-        first = restyler.paint(restyler.see(frame))
+
+        def picture() -> np.ndarray:
+            return restyler.finish(restyler.paint(restyler.see(frame)))
+
+        first = picture()
         restyler.change(strength=0)
-        np.testing.assert_array_equal(restyler.paint(restyler.see(frame)), frame)
+        np.testing.assert_array_equal(picture(), frame)
         restyler.change(["two"], strength=1)
         alone = Restyler(["two"], LiveOptions(size=64, texture=0, strength=1))(frame)
-        again = restyler.paint(restyler.see(frame))
+        again = picture()
         assert np.abs(first.astype(int) - again).max() > 2
         np.testing.assert_array_equal(cv2.resize(again, (96, 54), interpolation=cv2.INTER_CUBIC), alone)
 
@@ -263,7 +282,7 @@ class TestRestyler:
 
     def test_time_shared_counts_against_each(self) -> None:
         """A clock on which a frame takes 0.06 s at any size: two who share it draw smaller for 10 frames a second."""
-        ticks = iter(np.arange(0, 1e4, 0.03))  # half before it is drawn, half to draw it
+        ticks = iter(np.arange(0, 1e4, 0.06))
         sizes = {}
         for sharers in (1, 2):
             restyler = Restyler(
@@ -273,6 +292,30 @@ class TestRestyler:
                 restyler.draw(photo(400, 20))
             sizes[sharers] = restyler.size(400)
         assert sizes[1] >= 320 > sizes[2]
+
+    @pytest.mark.parametrize(("finishing", "kept"), [(0.08, True), (0.12, False)])
+    def test_of_three_threads_the_slowest_counts(
+        self, finishing: float, kept: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """10 frames a second, 0.08 s to paint one at any size: too long only together with what comes after it."""
+        now = 0.0
+
+        def takes(seconds: float, work: Callable[..., Any]) -> Callable[..., Any]:
+            def timed(*args: Any) -> Any:
+                nonlocal now
+                now += seconds
+                return work(*args)
+
+            return timed
+
+        monkeypatch.setattr(restyling, "draw", takes(0.08, restyling.draw))
+        monkeypatch.setattr(Hand, "blend", takes(finishing, Hand.blend))
+        alone, staged = (Restyler(["one"], LiveOptions(fps=10), clock=lambda: now).ready() for _ in range(2))
+        for _ in range(14):
+            alone.draw(photo(400, 20))
+            staged.finish(staged.paint(staged.see(photo(400, 20))))
+        assert alone.size(400) < 320
+        assert (staged.size(400) == 320) == kept
 
 
 # --- threads ------------------------------------------------------------------------------------------------------
@@ -329,42 +372,102 @@ def test_every_frame_of_a_file_is_drawn_on_one_thread() -> None:
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_frames_are_seen_while_others_are_drawn(live: bool) -> None:
-    """Two threads, in order; of what has been seen nothing is left out."""
-    seeing, drawing, seen = set(), set(), []
+@pytest.mark.parametrize("slow", ["see", "draw", "finish"])
+def test_frames_are_seen_and_finished_while_others_are_drawn(live: bool, slow: str) -> None:
+    """Three threads, in order; of what has been seen nothing is left out, and no more than four frames are ahead."""
+    threads: dict[str, set[int]] = {"see": set(), "draw": set(), "finish": set()}
+    begun: dict[str, list[int]] = {"see": [], "draw": [], "finish": []}
+    ahead = []
 
-    def see(frame: np.ndarray) -> int:
-        seeing.add(threading.get_ident())
-        seen.append(int(frame[0, 0, 0]))
-        return seen[-1]
+    def work(name: str, item: int) -> int:
+        threads[name].add(threading.get_ident())
+        begun[name].append(item)
+        time.sleep(0.004 if name == slow else 0)
+        return item
 
-    def draw(sight: int) -> np.ndarray:
-        drawing.add(threading.get_ident())
-        time.sleep(0.002)
-        return np.full((1, 1, 3), sight, np.uint8)
+    def finish(item: int) -> np.ndarray:
+        ahead.append(len(begun["see"]) - len(begun["finish"]) - 1)
+        return np.full((1, 1, 3), work("finish", item), np.uint8)
 
-    source = Source(0, live, numbered(30, 0.001))
-    with Pipeline(source, lambda: draw, see=see, every=not live, paced=False) as pipeline:
+    with Pipeline(
+        Source(0, live, numbered(40, 0.0005)),
+        lambda: lambda sight: work("draw", sight),
+        see=lambda frame: work("see", int(frame[0, 0, 0])),
+        finish=finish,
+        every=not live,
+        paced=False,
+    ) as pipeline:
         shown = [(drawn.number, int(drawn.picture[0, 0, 0])) for drawn in pipeline.pictures() if drawn]
     assert all(number == value for number, value in shown)
+    assert begun["see"] == begun["draw"] == begun["finish"] == sorted(set(begun["see"]))
+    assert {number for number, _ in shown} <= set(begun["finish"])
     assert [number for number, _ in shown] == sorted({number for number, _ in shown})
-    assert len(shown) + pipeline.dropped == 30
-    assert live or (seen == list(range(30)) and len(shown) == 30)
-    assert len(seeing) == len(drawing) == 1
-    assert seeing != drawing
+    assert len(shown) + pipeline.dropped == 40
+    assert live or begun["see"] == list(range(40))
+    assert max(ahead) <= 4
+    assert [len(each) for each in threads.values()] == [1, 1, 1]
+    assert len(set.union(*threads.values())) == 3
 
 
-def test_what_goes_wrong_while_seeing_is_told() -> None:
-    def see(frame: np.ndarray) -> np.ndarray:
-        raise WrongCall("cannot be seen")
+@pytest.mark.parametrize("stage", ["see", "finish"])
+def test_what_goes_wrong_before_and_after_drawing_is_told(stage: str) -> None:
+    def fails(_: np.ndarray) -> np.ndarray:
+        raise WrongCall("cannot be done")
 
-    before = threading.active_count()
+    before, source = threading.active_count(), Source(0, True, numbered(10**6))
+    see, finish = (fails if stage == name else None for name in ("see", "finish"))
     with (
-        Pipeline(Source(0, True, numbered(10**6)), lambda: lambda sight: sight, see=see) as pipeline,
-        pytest.raises(WrongCall, match="cannot be seen"),
+        Pipeline(source, lambda: lambda sight: sight, see=see, finish=finish) as pipeline,
+        pytest.raises(WrongCall, match="cannot be done"),
     ):
         list(pipeline.pictures())
     assert threading.active_count() == before
+
+
+@pytest.mark.usefixtures("gallery")
+def test_three_threads_draw_the_pictures_that_one_does(rng: np.random.Generator) -> None:
+    """A look changes when all frames before it are shown; then, and while the frames' size changes, they overlap."""
+    looks: dict[int, dict[str, Any]] = {
+        5: {"feedback": 0.7},
+        9: {"feedback": 0.0},
+        13: {"strength": 0.0},
+        17: {"strength": 0.9},
+        20: {"styles": ["two"], "smoothing": 0.9},
+        32: {"strength": 0.0, "feedback": 0.5, "mirror": True},
+        35: {"strength": 1.0, "feedback": 0.0},
+    }
+    wide = photo(200, 60)
+    views = [wide[: 60 if step < 26 else 48, step : step + 96] for step in range(40)]
+    frames = [noisy(view, 2, rng) for view in views]
+    options = LiveOptions(size=64, texture=0.5)
+    one, three = Restyler(["one"], options), Restyler(["one"], options)
+    wanted = []
+    for number, frame in enumerate(frames):
+        if number in looks:
+            one.change(**looks[number])
+        wanted.append(one.draw(frame))
+
+    shown: list[np.ndarray] = []
+
+    def camera() -> Iterator[np.ndarray]:
+        for number, frame in enumerate(frames):
+            if number in looks:
+                until = time.monotonic() + 30
+                while len(shown) < number and time.monotonic() < until:
+                    time.sleep(0.001)
+                three.change(**looks[number])
+            yield frame
+
+    source = Source(0, False, camera())
+    with Pipeline(
+        source, lambda: three.ready().paint, see=three.see, finish=three.finish, every=True, paced=False
+    ) as pipeline:
+        for drawn in pipeline.pictures():
+            assert drawn is not None
+            shown.append(drawn.picture)
+    assert len(shown) == len(frames)
+    for number, (picture, same) in enumerate(zip(shown, wanted, strict=True)):
+        np.testing.assert_array_equal(picture, same, err_msg=f"frame {number}")
 
 
 def test_a_file_plays_at_its_own_speed() -> None:
@@ -541,6 +644,30 @@ def test_a_file_without_a_window(clip: Path, capfd: pytest.CaptureFixture[str]) 
     assert (code, told["frames"], told["width"]) == (0, 5, 48)
     with read_frames("out.mp4") as made:
         assert (made.width, made.height) == (48, 28)  # 48 × 27, with even edges
+
+
+class Album(VirtualCamera):
+    """Keeps the pictures that a session hands on."""
+
+    def __init__(self) -> None:
+        self.pictures: list[np.ndarray] = []
+
+    def add(self, picture: np.ndarray, seconds: float) -> None:
+        self.pictures.append(picture)
+
+
+@pytest.mark.usefixtures("gallery")
+def test_with_a_gpu_three_threads_draw_the_same(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    albums, finished, kept = [Album(), Album()], [], Restyler.finish
+    monkeypatch.setattr(Restyler, "finish", lambda *args: finished.append(kept(*args)) or finished[-1])
+    for gpu, album in enumerate(albums):
+        monkeypatch.setattr("artkit.device.uses_gpu", lambda gpu=gpu: bool(gpu))
+        restyler = Restyler(["one"], LiveOptions(plan="light", size=96))
+        with open_source(str(clip)) as source:
+            Session(source, restyler, [album], every=True, count=None).run(window=False)
+        assert len(finished) == 12 * gpu
+    assert len(albums[0].pictures) == 12
+    np.testing.assert_array_equal(albums[0].pictures, albums[1].pictures)
 
 
 @pytest.mark.usefixtures("gallery")

@@ -2,17 +2,19 @@
 
 A frame that is not taken from its place before the next one comes is dropped, so that what is shown is never more
 than one frame behind what is drawn, and what is drawn never more than one behind the camera. Where every frame is
-wanted, for a file, whoever comes to a place that is taken waits instead. Drawing may be two threads' work: one looks at
-the next frame while the other paints; then what is drawn may be two behind.
+wanted, for a file, whoever comes to a place that is taken waits instead.
+
+Drawing may be the work of up to three threads: one looks at the next frame while another paints, and a third finishes
+what was painted before. Nothing is dropped between them, so that what is drawn may be two behind with one thread more,
+four with two: for each, a frame that waits for it, and one in the hands of the thread before.
 """
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -25,24 +27,24 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A frame as the camera saw it, (H, W, 3) uint8 RGB; its number from 0; when that was, by time.perf_counter."""
+    """A frame as the camera saw it, (H, W, 3) uint8 RGB; its number from 0; when that was, by time.perf_counter.
+
+    made: what it has become so far: the frame itself, what was found out about it, what was drawn of it.
+    """
 
     frame: np.ndarray
     number: int
     captured: float
+    made: Any
 
 
 @dataclass(frozen=True, eq=False)
-class Seen(Shot):
-    """The frame and what was found out about it before it is drawn."""
+class Drawn:
+    """A shot and its picture, (h, w, 3) uint8 RGB, at the size that kept the frame rate."""
 
-    sight: Any
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn(Shot):
-    """The frame and what was drawn of it, (h, w, 3) uint8 RGB, at the size that kept the frame rate."""
-
+    frame: np.ndarray
+    number: int
+    captured: float
     picture: np.ndarray
 
 
@@ -97,33 +99,37 @@ class Pipeline:
     """From a source to drawn pictures, for the thread that shows them.
 
     make: called on the drawing thread, which alone touches MLX, before the first frame is taken; gives what draws a
-    frame. see: what is done with a frame before, on a thread of its own; then the sight it gives is drawn.
+    frame. see: what is done with a frame before, on a thread of its own; then the sight it gives is drawn. finish: what
+    makes a picture of what was drawn, on a thread of its own. A frame that was seen is drawn and finished, in order.
     every: no frame is dropped. paced: frames of a file come as they were taken, not as fast as they can be read.
     """
 
     def __init__(
         self,
         source: Source,
-        make: Callable[[], Callable[[Any], np.ndarray]],
+        make: Callable[[], Callable[[Any], Any]],
         *,
         see: Callable[[np.ndarray], Any] | None = None,
+        finish: Callable[[Any], np.ndarray] | None = None,
         every: bool = False,
         paced: bool = True,
     ) -> None:
         self.meter = Meter()
         self._source, self._make = source, make
         self._period = 1 / source.fps if paced and not source.live and source.fps else 0.0
-        self._shot, self._done = Place[Shot](every), Place[Drawn](every)
-        self._seen = Place[Seen](True) if see else None  # what has been looked at is not dropped any more
         self._stop, self._ready = threading.Event(), threading.Event()
         self._error: BaseException | None = None
-        work: list[tuple[str, Callable[[], None], Place[Any]]] = [("capture", self._capture, self._shot)]
-        if see and self._seen:
-            work.append(("seeing", functools.partial(self._look, see, self._seen), self._seen))
-        work += [("drawing", self._draw, self._done)]
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(task, end), name=name, daemon=True) for name, task, end in work
-        ]
+        stages: list[tuple[str, Callable[[], Callable[[Any], Any]]]] = [("drawing", self._made)]
+        if see:
+            stages.insert(0, ("seeing", lambda: see))
+        if finish:
+            stages.append(("finishing", lambda: finish))
+        between = [Place[Shot](True) for _ in stages[1:]]  # what is begun is not dropped any more
+        self._places = [Place[Shot](every), *between, Place[Shot](every)]
+        self._shot, self._done = self._places[0], self._places[-1]
+        self._threads = [self._thread("capture", self._shot, self._capture)]
+        for (name, make), before, after in zip(stages, self._places[:-1], self._places[1:], strict=True):
+            self._threads.append(self._thread(name, after, self._stage, make, before, after))
 
     @property
     def dropped(self) -> int:
@@ -144,21 +150,20 @@ class Pipeline:
         What goes wrong with the source or the drawing is raised here, after the pictures that were done before.
         """
         while True:
-            drawn = self._done.take(timeout)
-            if drawn is not None:
-                self.meter.shown(drawn.captured, time.perf_counter())
+            shot = self._done.take(timeout)
+            if shot is not None:
+                self.meter.shown(shot.captured, time.perf_counter())
             elif self._done.over:
                 break
-            yield drawn
+            yield shot and Drawn(shot.frame, shot.number, shot.captured, shot.made)
         if self._error is not None:
             raise self._error
 
     def close(self) -> None:
         """Stop after the frame at hand."""
         self._stop.set()
-        for place in (self._shot, self._seen, self._done):
-            if place is not None:
-                place.end(drop=True)
+        for place in self._places:
+            place.end(drop=True)
         capture, *drawing = self._threads
         for thread in drawing:
             if thread.is_alive():
@@ -168,9 +173,12 @@ class Pipeline:
         if not capture.is_alive():
             self._source.close()
 
-    def _guarded(self, work: Callable[[], None], end: Place[Any]) -> None:
+    def _thread(self, name: str, end: Place[Shot], work: Callable[..., None], *args: Any) -> threading.Thread:
+        return threading.Thread(target=self._guarded, args=(end, work, *args), name=name, daemon=True)
+
+    def _guarded(self, end: Place[Shot], work: Callable[..., None], *args: Any) -> None:
         try:
-            work()
+            work(*args)
         except BaseException as error:
             self._error = self._error or error
         finally:
@@ -184,25 +192,20 @@ class Pipeline:
                 due = max(due + self._period, time.perf_counter() - self._period)
                 if self._stop.wait(max(0.0, due - time.perf_counter())):
                     return
-            if not self._shot.put(Shot(frame, number, time.perf_counter())):
+            if not self._shot.put(Shot(frame, number, time.perf_counter(), frame)):
                 return
 
-    def _look(self, see: Callable[[np.ndarray], Any], seen: Place[Seen]) -> None:
-        try:
-            while (shot := self._shot.take()) is not None:
-                if not seen.put(Seen(shot.frame, shot.number, shot.captured, see(shot.frame))):
-                    return
-        finally:
-            self._shot.end(drop=True)
+    def _made(self) -> Callable[[Any], Any]:
+        draw = self._make()
+        self._ready.set()
+        return draw
 
-    def _draw(self) -> None:
-        before = self._seen or self._shot
+    def _stage(self, make: Callable[[], Callable[[Any], Any]], before: Place[Shot], after: Place[Shot]) -> None:
+        """Frame after frame from one place, worked on and put into the next."""
         try:
-            draw = self._make()
-            self._ready.set()
+            work = make()
             while (shot := before.take()) is not None:
-                picture = draw(shot.sight if isinstance(shot, Seen) else shot.frame)
-                if not self._done.put(Drawn(shot.frame, shot.number, shot.captured, picture)):
+                if not after.put(replace(shot, made=work(shot.made))):
                     return
         finally:
             before.end(drop=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,23 +45,38 @@ class Look:
 class Sight:
     """A frame, and what is known of it before it is drawn.
 
-    frame: as it came, or mirrored. small: the same at the size that it is drawn at. even: how strong texture is in each
-    place, (h, w), if there is any. most: the longest edge that the frame could have had. seconds: what that took.
-    glance: how it differs from the one before, if it has been looked at.
+    frame: as it came, or mirrored. small: the same at the size that it is drawn at. texture, even: how much of it, and
+    how strong it is in each place, (h, w), if there is any. most: the longest edge that the frame could have had.
+    glance: how it differs from the one before, if it has been looked at. seconds: what that took.
     """
 
     frame: np.ndarray
     small: np.ndarray
+    texture: float
     even: np.ndarray | None
     most: int
-    seconds: float
     glance: Glance | None = None
+    seconds: float = 0.0
+
+
+@dataclass(eq=False)
+class Drawing:
+    """What was drawn of a sight, (h, w, 3) uint8, and the picture that it is once it is finished.
+
+    glance: what the last drawing is blended in by; None: it stands alone, and the next one does so too.
+    """
+
+    drawn: np.ndarray
+    glance: Glance | None = None
+    picture: np.ndarray | None = None
 
 
 class Restyler:
     """Frames in, pictures out. It draws on one thread, always the same; its look may be changed from any other.
 
-    The next frame may be looked at (`see`) on another thread while one is drawn (`paint`); `draw` does both.
+    While one frame is drawn (`paint`), the next may be looked at (`see`) on a second thread, and the one before blended
+    with those before it (`finish`) on a third; `draw` does all of it. The time that a frame takes, which the size keeps
+    to, is that of the slowest of the three, or that of `draw`.
 
     sharers: how many draw on this thread in turns, each of whom has that much less time for a frame.
     refused: why the look that was asked for last cannot be drawn, "" if it can; the one before stays.
@@ -83,7 +100,11 @@ class Restyler:
         self._code: Code | None = None
         self._pace = Pace()
         self._eye, self._hand = Eye(), Hand()
-        self._last: np.ndarray | None = None
+        self._looked_away = False
+        self._unfinished: deque[Drawing] = deque()
+        self._one_finishes = threading.Lock()
+        self._finishing = 0.0  # seconds that the last drawing took to finish
+        self._last: Drawing | None = None
         self._noise = mx.zeros((0, 0))
         self._memory = 0.0
 
@@ -121,49 +142,82 @@ class Restyler:
         UnknownStyle, WeightsError, WrongCall: the first look cannot be drawn.
         """
         self._prepared()
+        begun = self._clock()
         sight = self._sight(frame, most)
-        return self._painted(sight, sight.seconds)
+        picture = self._finished(self._painted(sight))
+        self._keep_up(self._clock() - begun, sight.most)
+        return picture
 
     def see(self, frame: np.ndarray, most: int = 0) -> Sight:
         """What can be done with a frame before it is drawn; `most` as for `draw`. Every sight is to be painted."""
-        sight, options = self._sight(frame, most), self.wanted.options
-        return replace(sight, glance=Glance() if options.feedback else self._eye.look(sight.small, options.smoothing))
+        begun, options = self._clock(), self.wanted.options
+        sight = self._sight(frame, most)
+        glance = self._glance(sight.small, options)
+        return replace(sight, glance=glance, seconds=self._clock() - begun)
 
-    def paint(self, sight: Sight) -> np.ndarray:
-        """The picture of a sight that was seen while another was painted. Errors: see `draw`."""
-        return self._painted(sight, 0.0)
+    def paint(self, sight: Sight) -> Drawing:
+        """What is drawn of a sight, seen while another was painted. Every drawing is to be finished. Errors: `draw`."""
+        begun = self._clock()
+        drawing = self._painted(sight)
+        self._keep_up(max(sight.seconds, self._clock() - begun, self._finishing), sight.most)
+        return drawing
+
+    def finish(self, drawing: Drawing) -> np.ndarray:
+        """The picture of a drawing, (h, w, 3) uint8, finished while another is painted."""
+        begun = self._clock()
+        picture = self._finished(drawing)
+        self._finishing = self._clock() - begun
+        return picture
+
+    def _finished(self, drawing: Drawing) -> np.ndarray:
+        """The picture of a drawing, after those before it: one thread at a time, each drawing once, in order."""
+        with self._one_finishes:
+            while drawing.picture is None:
+                first = self._unfinished.popleft()
+                if first.glance is None:
+                    self._hand.reset()
+                    first.picture = first.drawn
+                else:
+                    first.picture = self._hand.blend(first.drawn, first.glance)
+            return drawing.picture
+
+    def _glance(self, small: np.ndarray, options: LiveOptions) -> Glance:
+        """What to blend a frame by; nothing while `draw` would not look, nor then, compared with one of long before."""
+        if options.feedback or options.strength == 0:
+            self._looked_away = True
+            return Glance()
+        glance = self._eye.look(small, options.smoothing)
+        away, self._looked_away = self._looked_away, False
+        return Glance() if away else glance
 
     def _sight(self, frame: np.ndarray, most: int) -> Sight:
-        begun, options, brush = self._clock(), self.wanted.options, self._brush
+        options, brush = self.wanted.options, self._brush
         frame = np.ascontiguousarray(frame[:, ::-1]) if options.mirror else frame
         own = max(frame.shape[:2])
         most = max(most, own)
         height, width = fit(frame.shape[0], frame.shape[1], min(own, self._pace.size(most)))
         small = frame if own <= max(height, width) else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
         texture = 0.0 if brush is None or brush.still or options.feedback else brush.texture
-        even = amplitude(small, texture) if texture else None
-        return Sight(frame, small, even, most, self._clock() - begun)
+        return Sight(frame, small, texture, _even(small, texture), most)
 
-    def _painted(self, sight: Sight, before: float) -> np.ndarray:
-        """before: seconds that nothing else was done in."""
-        begun, (look, brush) = self._clock(), self._prepared()
-        if brush.still and not look.options.feedback:
-            self._hand.reset()
-            return sight.frame
-        drawn = self._drawn(sight, brush, look.options)
-        self._last = drawn
-        self._keep_up((before + self._clock() - begun) * max(1, self._sharers()), look, sight.most)
-        return drawn
+    def _painted(self, sight: Sight) -> Drawing:
+        look, brush = self._prepared()
+        if _changes_nothing(look, brush):
+            drawing = Drawing(sight.frame)
+        else:
+            drawing = self._last = self._drawn(sight, brush, look.options)
+        self._unfinished.append(drawing)
+        return drawing
 
-    def _drawn(self, sight: Sight, brush: Brush, options: LiveOptions) -> np.ndarray:
-        if options.feedback:
-            self._hand.reset()  # the picture is to move, and what is mixed in is smooth enough
+    def _drawn(self, sight: Sight, brush: Brush, options: LiveOptions) -> Drawing:
+        if options.feedback:  # the picture is to move, and what is mixed in is smooth enough
             fed = self._fed_back(sight.small, options)
-            return np.array(self._restyled(fed, amplitude(fed, brush.texture) if brush.texture else None, brush))
-        drawing = self._restyled(sight.small, sight.even, brush)
-        mx.async_eval(drawing)  # a GPU draws while the CPU looks at what moved, if it has not yet
+            return Drawing(np.array(self._restyled(fed, _even(fed, brush.texture), brush)))
+        even = sight.even if sight.texture == brush.texture else _even(sight.small, brush.texture)
+        drawn = self._restyled(sight.small, even, brush)
+        mx.async_eval(drawn)  # a GPU draws while the CPU looks at what moved, if it has not yet
         glance = self._eye.look(sight.small, options.smoothing) if sight.glance is None else sight.glance
-        return self._hand.blend(np.array(drawing), glance)
+        return Drawing(np.array(drawn), glance)
 
     def _restyled(self, seen: np.ndarray, even: np.ndarray | None, brush: Brush) -> mx.array:
         """One pass of the network, (H, W, 3) uint8, perhaps not done yet."""
@@ -184,7 +238,7 @@ class Restyler:
         height, width = seen.shape[:2]
         if self._last is None:
             return seen
-        last = self._last
+        last = self._finished(self._last)
         if last.shape != seen.shape:
             last = cv2.resize(last, (width, height), interpolation=cv2.INTER_LINEAR)
         turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), options.rotate, options.zoom)
@@ -230,9 +284,12 @@ class Restyler:
         quick = self._full_is_slow or not artkit.device.uses_gpu()
         return "light" if quick and _has_light(look) else "full"
 
-    def _keep_up(self, seconds: float, look: Look, most: int) -> None:
-        """Draw smaller, or with the light network, where frames take too long."""
-        self._pace.took(seconds, look.options.fps, most)
+    def _keep_up(self, seconds: float, most: int) -> None:
+        """Draw smaller, or with the light network, where frames take too long; seconds: what the last one took."""
+        look, brush = self._look, self._brush
+        if look is None or brush is None or _changes_nothing(look, brush):
+            return
+        self._pace.took(seconds * max(1, self._sharers()), look.options.fps, most)
         if self._plan == "light" or look.options.plan != "auto" or not _has_light(look):
             return
         self._full_is_slow = self._pace.late if look.options.size else self._pace.size(most) < min(FULL_SIZE, most)
@@ -273,6 +330,15 @@ def brush_for(look: Look, plan: PlanName) -> Brush:
 
 def _has_light(look: Look) -> bool:
     return all(isinstance(style, str) and "light" in gallery.get(style).manifest.networks for style in look.styles)
+
+
+def _changes_nothing(look: Look, brush: Brush) -> bool:
+    return brush.still and not look.options.feedback
+
+
+def _even(seen: np.ndarray, texture: float) -> np.ndarray | None:
+    """How strong texture is in each place of a frame, (H, W, 3) uint8 -> (H, W) float32; None: there is none."""
+    return amplitude(seen, texture) if texture else None
 
 
 def _pace(plan: PlanName, options: LiveOptions) -> Pace:

@@ -43,6 +43,7 @@ class Session:
             source,
             lambda: restyler.ready().paint if ahead else restyler.ready().draw,
             see=restyler.see if ahead else None,
+            finish=restyler.finish if ahead else None,
             every=every,
             paced=not every,
         )
