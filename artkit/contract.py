@@ -18,7 +18,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -70,6 +70,7 @@ class Options(BaseModel):
     """A technique's settings: default, range, unit and help text in one place, immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    method: ClassVar[int] = 1  # goes up when the same options would make another picture than before
 
     if not TYPE_CHECKING:  # editors keep the fields as arguments
 
@@ -128,18 +129,23 @@ class Source:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a picture was made; written into the file's metadata, read by `artkit again`."""
+    """How a picture was made; written into the file's metadata, read by `artkit again`.
+
+    method: that of the technique's options; 1 is not written, and what a recipe without it means.
+    """
 
     technique: str
     options: Mapping[str, Any]
     sources: tuple[Source, ...] = ()
     artkit: str = __version__
+    method: int = 1
 
     def to_json(self) -> str:
         return json.dumps(
             {
                 "artkit": self.artkit,
                 "technique": self.technique,
+                **({"method": self.method} if self.method != 1 else {}),
                 "options": dict(self.options),
                 "sources": [vars(source) for source in self.sources],
             },
@@ -152,6 +158,6 @@ class Recipe:
         try:
             data = json.loads(text)
             sources = tuple(Source(**source) for source in data["sources"])
-            return cls(data["technique"], dict(data["options"]), sources, data["artkit"])
+            return cls(data["technique"], dict(data["options"]), sources, data["artkit"], data.get("method", 1))
         except (ValueError, KeyError, TypeError):
             raise PictureError("the recipe in this file is damaged; it cannot be repeated") from None

@@ -1,5 +1,6 @@
 """The command line: what it writes, what it says, and how it ends. The optimizer is a small stand-in here."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -337,6 +338,34 @@ def test_again_makes_the_same_pixels(run: Run, suffix: str) -> None:
     assert run("again", f"old.{suffix}").code == 0
     assert np.array_equal(load(f"old_again.{suffix}").pixels, load(f"old.{suffix}").pixels)
     assert load_recipe(f"old_again.{suffix}") == load_recipe(f"old.{suffix}")
+
+
+def test_again_says_when_another_method_made_the_picture(run: Run) -> None:
+    assert run("stylize", "cat.png", *QUICK, "-o", "old.png").code == 0
+    recipe = load_recipe("old.png")
+    assert recipe is not None
+    assert recipe.method == OptimizeOptions.method > 1
+    assert "another way" not in run("again", "old.png").err
+    artkit.save(load("old.png"), "older.png", recipe=dataclasses.replace(recipe, method=1))
+    assert "method" not in json.loads(run("info", "older.png", "--json").out)["recipe"]  # as before there were numbers
+    ended = run("again", "older.png")
+    assert ended.code == 0
+    (said,) = [line for line in ended.err.splitlines() if "another way" in line]
+    assert f"method {OptimizeOptions.method}, not 1" in said
+    assert load_recipe("older_again.png") == recipe
+    assert "another way" not in run("again", "older_again.png").err
+
+
+def test_info_shows_the_method_of_techniques_that_have_one(run: Run) -> None:
+    assert run("stylize", "cat.png", *QUICK, "-o", "old.png").code == 0
+    assert f"method {OptimizeOptions.method}" in run("info", "old.png").out
+    assert json.loads(run("info", "old.png", "--json").out)["recipe"]["method"] == OptimizeOptions.method
+    recipe = load_recipe("old.png")
+    assert recipe is not None
+    artkit.save(load("old.png"), "older.png", recipe=dataclasses.replace(recipe, method=1))
+    assert "method 1" in run("info", "older.png").out
+    artkit.save(load("old.png"), "quick.png", recipe=Recipe("restyle", {}))
+    assert "method" not in run("info", "quick.png").out
 
 
 def test_again_finds_moved_files_and_refuses_changed_ones(run: Run) -> None:

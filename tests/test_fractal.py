@@ -1,5 +1,7 @@
 """Escape counts against float64 and integers, depth by perturbation, minibrots, and the pictures of it."""
 
+import cmath
+import itertools
 import math
 
 import artkit.device
@@ -14,6 +16,7 @@ from artkit.generate.canvas import Size
 from artkit.generate.deep import DeepView
 from artkit.generate.escape import Formula, Kernel, Orbits, State, follow, freeze, smooth, together
 from artkit.generate.fractal import FractalOptions, fractal_steps
+from artkit.generate.newton import newton
 from artkit.generate.patches import TERMS, Patches
 from artkit.generate.places import wander
 from artkit.generate.views import View
@@ -309,6 +312,31 @@ def test_pictures(options: dict) -> None:
     assert picture.min() >= 0
     assert picture.max() <= 1
     assert steps[-1].done == steps[-1].total
+
+
+def test_newton_shows_what_coloring_and_trap_ask_for() -> None:
+    looks = [{"coloring": coloring} for coloring in ("relief", "smooth", "distance")]
+    looks += [{"coloring": "trap", "trap": trap} for trap in ("point", "cross", "circle")]
+    pictures = []
+    for look in looks:
+        *_, last = fractal_steps(FractalOptions.checked({"size": 48, "supersample": 1, "formula": "newton", **look}))
+        pictures.append(np.array(last.image))
+    assert all(np.abs(a - b).mean() > 0.02 for a, b in itertools.combinations(pictures, 2))
+
+
+def test_newton_far_away_after_a_step_from_the_middle() -> None:
+    x, y = np.meshgrid(*[np.concatenate([[0.0], np.logspace(-9, -3, 40)]).astype(np.float32)] * 2)
+    for power in (3, 8):
+        points = newton(mx.array(x), mx.array(y), power, 1.1 * cmath.exp(0.4j), 12, "cross")
+        assert all(np.isfinite(np.array(values)).all() for values in points)
+
+
+def test_newtons_stretch_is_the_slope_of_where_points_arrive() -> None:
+    x, y, near = mx.array([0.7, -1.3, 0.4]), mx.array([0.2, 0.8, -0.9]), 1e-3
+    before, middle, after = (newton(x + d, y, 3, 1.2 * cmath.exp(0.3j), 3, "point") for d in (-near, 0, near))
+    apart = np.hypot(np.array(after.x - before.x), np.array(after.y - before.y))
+    np.testing.assert_allclose(np.exp(np.array(middle.stretch)), apart / (2 * near), rtol=0.02)
+    assert (np.array(middle.steepest) >= np.maximum(np.array(middle.stretch), 0)).all()
 
 
 @pytest.mark.parametrize("center", ["0,0", "0.3,0", "-0.2,0.4", "3,3"])

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from artkit.contract import WrongCall
-from artkit.generate.texture import TextureOptions, around, texture_steps
+from artkit.generate.canvas import Size
+from artkit.generate.texture import TextureOptions, _Run, around, texture_steps
 from artkit.image import Picture, resize
 from artkit.nets.features import load_features
 from artkit.nets.losses import Gram
@@ -53,6 +54,23 @@ def test_a_tileable_texture_has_no_seam(stripes: Picture) -> None:
 def test_a_plain_texture_has_one(stripes: Picture) -> None:
     pixels = grow(stripes)
     assert any(seam > elsewhere.max() for seam, elsewhere in (jumps(pixels, axis) for axis in (0, 1)))
+
+
+def test_a_small_texture_is_as_smooth_as_its_source(stripes: Picture) -> None:
+    """How much neighboring pixels differ like the fields of a chessboard."""
+
+    def grain(p: np.ndarray) -> float:
+        return float(np.abs(p[1:, 1:] - p[:-1, 1:] - p[1:, :-1] + p[:-1, :-1]).mean())
+
+    assert 0.7 * grain(stripes.pixels) < grain(grow(stripes)) < 1.3 * grain(stripes.pixels)
+
+
+def test_a_tileable_texture_grows_alike_wherever_it_is_cut(stripes: Picture) -> None:
+    run = _Run(TextureOptions(size=Size(64, 48), tileable=True), stripes)
+    objective, start = run.objective(48, 64, 1e9), run.start()
+    starts = start, mx.array(np.roll(np.array(start), (16, 32), (1, 2)))
+    ends = [run.optimizer().step(x, objective)[0] for x in starts]
+    np.testing.assert_allclose(np.roll(np.array(ends[0]), (16, 32), (1, 2)), np.array(ends[1]), atol=1e-4)
 
 
 def test_the_colors_are_those_of_the_source(stripes: Picture) -> None:

@@ -250,12 +250,28 @@ def test_own_rules():
     assert np.hypot(*step) > 0
 
 
+@pytest.mark.parametrize("axiom", ["----F", "[----F]FF", "[----FFFF]+F[+F]", "--F[--F]", "|f[F]"])
+@pytest.mark.parametrize("wildness", [0, 1])
+def test_plants_that_hang_below_their_base_stay_in_the_frame(axiom: str, wildness: float):
+    rules = {"rules": "F=F[+F]F[-F]F", "angle": 45, "iterations": 2}
+    options = LsystemOptions(**SMALL, **cast(Any, rules), axiom=axiom, wildness=wildness, seed=2)
+    drawn = np.concatenate([stroke.points for stroke in lsystem_drawing(options).strokes])
+    left, top, right, bottom = options.frame
+    assert (drawn >= np.array([left, top]) - 1e-6).all()
+    assert (drawn <= np.array([right, bottom]) + 1e-6).all()
+    assert drawn[:, 1].max() == pytest.approx(bottom)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"rules": "FF"}, "rules 'FF': should be rules such as"),
-        ({"rules": "F=F[+F"}, 'has not as many "]" as "["'),
+        ({"rules": "F=F[+F"}, 'the rule for F has a "[" without its "]"; close it'),
+        ({"rules": "F=F;X=F]+[F"}, 'the rule for X has a "]" without its "[", at letter 2; take it out'),
+        ({"rules": "F=F[F];[=F"}, '"[" cannot have a rule'),
+        ({"axiom": "F[F"}, 'a "[" without its "]"; close it'),
         ({"axiom": "F]", "rules": "F=F"}, 'a "]" without its "["'),
+        ({"axiom": "F][F", "preset": "koch"}, 'a "]" without its "["'),
         ({"rules": "X=XX"}, "the rules draw nothing"),
         ({"rules": "X=[oX]"}, "buds need one to be on"),
         ({"iterations": 20}, "iterations 20: grows to over 2,000,000 letters; up to"),

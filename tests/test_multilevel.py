@@ -8,15 +8,16 @@ from artkit.nets.lbfgs import LBFGS
 from artkit.nets.multilevel import LEAST, multilevel
 
 
-def matrix(height: int, width: int) -> np.ndarray:
+def matrix(height: int, width: int, around: bool) -> np.ndarray:
     """P, column by column."""
     units = mx.eye(height * width).reshape(-1, height, width, 1)
-    return np.array(multilevel(units)).reshape(height * width, -1)
+    return np.array(multilevel(units, around=around)).reshape(height * width, -1)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (16, 24), (9, 13), (21, 8)])
-def test_symmetric_and_positive_definite(shape: tuple[int, int]) -> None:
-    P = matrix(*shape)
+@pytest.mark.parametrize("around", [False, True])
+def test_symmetric_and_positive_definite(shape: tuple[int, int], around: bool) -> None:
+    P = matrix(*shape, around)
     np.testing.assert_allclose(P, P.T, atol=1e-6)
     assert np.linalg.eigvalsh(P.astype(float)).min() > 0.5
 
@@ -37,6 +38,12 @@ def test_channels_and_pictures_are_on_their_own() -> None:
     r = mx.random.normal((2, 12, 20, 3), key=mx.random.key(0))
     whole = multilevel(r)
     np.testing.assert_allclose(whole[1:, ..., 2:], multilevel(r[1:, ..., 2:]), atol=1e-6)
+
+
+def test_around_no_edge_is_special() -> None:
+    r = np.random.default_rng(0).normal(size=(1, 32, 48, 3)).astype(np.float32)
+    there, back = (multilevel(mx.array(np.roll(r, shift, (1, 2))), around=True) for shift in ((0, 0), (8, 24)))
+    np.testing.assert_allclose(np.roll(np.array(there), (8, 24), (1, 2)), np.array(back), atol=1e-5)
 
 
 def test_what_is_too_small_stays_as_it_is() -> None:

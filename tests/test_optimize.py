@@ -59,6 +59,16 @@ def test_a_seed_gives_another_picture_from_noise():
     assert not np.array_equal(result(init="noise", seed=1), result(init="noise", seed=2))
 
 
+def test_small_pictures_from_noise_are_as_smooth_as_from_the_photo():
+    """How much neighboring pixels differ like the fields of a chessboard."""
+
+    def grain(init: str) -> float:
+        pixels = result(init=init, min_size=64, iterations=12)[0]
+        return float(np.abs(pixels[1:, 1:] - pixels[:-1, 1:] - pixels[1:, :-1] + pixels[:-1, :-1]).mean())
+
+    assert grain("noise") < 1.2 * grain("content")
+
+
 def test_strength_zero_is_the_photo_and_more_goes_further_away():
     photo = np.array(PHOTO.resized(64).array())
     moved = [np.abs(result(strength=strength) - photo).mean() for strength in (0, 0.3, 1)]
@@ -112,7 +122,7 @@ def test_starting_points():
 def test_a_run_broken_off_anywhere_goes_on_to_the_same_picture(tmp_path: Path, name: str):
     chosen, file = options(optimizer=name), tmp_path / "out.png.resume"
     steps = list(optimize_steps(PHOTO, [STYLE], chosen))
-    whole = [np.array(step.image) for step in steps]
+    whole, figures = [np.array(step.image) for step in steps], steps[-1].figures
     assert [step.figures["iterations"] for step in steps] == [*range(1, len(whole)), len(whole) - 1]
     for stop in (3, len(whole) // 2, len(whole) - 1):
         steps = optimize_steps(PHOTO, [STYLE], chosen, checkpoint=file)
@@ -122,6 +132,7 @@ def test_a_run_broken_off_anywhere_goes_on_to_the_same_picture(tmp_path: Path, n
         *more, last = optimize_steps(PHOTO, [STYLE], chosen, checkpoint=file, resume=True)
         assert [step.figures["iterations"] for step in more] == [*range(stop + 1, len(whole))]
         assert np.array_equal(np.array(last.image), whole[-1])
+        assert last.figures == figures  # after the last iteration, too, when only the picture had to be finished
         assert not file.exists()
 
 
@@ -130,7 +141,7 @@ def test_a_checkpoint_of_another_artkit_is_refused(tmp_path: Path, monkeypatch: 
     steps = optimize_steps(PHOTO, [STYLE], options(), checkpoint=file)
     next(iter(steps))
     steps.close()  # type: ignore[attr-defined]
-    monkeypatch.setattr("artkit.stylize.optimize.METHOD", 1)
+    monkeypatch.setattr(OptimizeOptions, "method", 1)
     with pytest.raises(WrongCall, match="from other pictures or options"):
         list(optimize_steps(PHOTO, [STYLE], options(), checkpoint=file, resume=True))
 
@@ -180,6 +191,12 @@ def test_ladder_has_steps_of_two_at_most():
 )
 def test_each_scale_is_half_the_next(size: int, sizes: list[int]):
     assert ladder(size, halved(size, 256)) == sizes
+
+
+@pytest.mark.parametrize(("smallest", "sizes"), [(48, {48, 64}), (50, {64}), (63, {64}), (100, {64})])
+def test_a_scale_nearly_as_large_as_the_picture_is_left_out(smallest: int, sizes: set[int]):
+    steps = optimize_steps(PHOTO, [STYLE], options(min_size=smallest, iterations=1))
+    assert {step.figures["size"] for step in steps} == sizes
 
 
 def test_noise_starts_smaller_than_a_photo():

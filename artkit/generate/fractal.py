@@ -47,7 +47,8 @@ class FractalOptions(CanvasOptions):
     constant: str = Field(default="", description="c of a Julia set, such as -0.8,0.156; else the seed finds it")
     limit: int = Field(default=0, ge=0, le=1_000_000, description="Iterations at most (0: as many as it needs)")
     coloring: Literal["relief", "smooth", "distance", "trap"] = Field(
-        default="relief", description="Lit from the side, plain, by the distance to the set, or by an orbit trap"
+        default="relief",
+        description="Lit from the side (newton: at rims), plain, by the distance to the set, or by an orbit trap",
     )
     trap: Literal["point", "cross", "circle"] = Field(default="cross", description="What orbits are trapped by")
     turns: float = Field(default=2.0, ge=0.1, le=50, description="Times through the palette and back")

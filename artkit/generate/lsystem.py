@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,7 +14,7 @@ from artkit.contract import Step, WrongCall
 from artkit.generate.lineart import LineOptions, drawing_of, fitted, grown, pens_of
 from artkit.generate.palettes import Palette
 from artkit.generate.strokes import Drawing, Stroke
-from artkit.generate.turtle import Way, parse_rules, rewritten, walked
+from artkit.generate.turtle import Way, check_brackets, parse_rules, rewritten, walked
 
 CORNER = 6  # points of a rounded corner
 
@@ -96,6 +96,12 @@ class LsystemOptions(LineOptions):
     wildness: float = Field(default=0.2, ge=0, le=1, description="How far branches differ from the rule")
     buds: float = Field(default=0.4, ge=0, le=1, description="Part of the twigs with a bud")
     plants: int = Field(default=5, ge=1, le=40, description="How many stand side by side, where it has branches")
+
+    @field_validator("axiom")
+    @classmethod
+    def _axiom_reads(cls, axiom: str) -> str:
+        check_brackets(axiom, "it")
+        return axiom
 
     @field_validator("rules")
     @classmethod
@@ -192,7 +198,7 @@ def _garden(word: str, system: Preset, options: LsystemOptions, colors: np.ndarr
         everything = np.concatenate([way.points for way in ways])
         low, high = everything.min(axis=0), everything.max(axis=0)
         scale = heights[i] * min(
-            (bottom - top) / (high[1] - min(low[1], 0)), (right - left) / (high[0] - low[0] + 1e-9)
+            (bottom - top) / max(high[1] - min(low[1], 0), 1e-9), (right - left) / (high[0] - low[0] + 1e-9)
         )
         base = np.array([left + places[i] * (right - left), bottom])
         base[0] += min(0.0, right - (base[0] + scale * high[0])) + max(0.0, left - (base[0] + scale * low[0]))
@@ -210,7 +216,19 @@ def _garden(word: str, system: Preset, options: LsystemOptions, colors: np.ndarr
             pen = min(int(place * len(green)), len(green) - 1)
             width = options.line_width * round(0.45 + 1.6 * (1 - place) ** 1.5, 1)
             strokes.append(Stroke(points, green[pen], width))
-    return strokes
+    return _lifted(strokes, options)
+
+
+def _lifted(strokes: list[Stroke], options: LsystemOptions) -> list[Stroke]:
+    """With the lowest point of all in the frame, smaller if it takes that; as they are, if nothing hangs below it."""
+    left, top, right, bottom = options.frame
+    heights = np.concatenate([stroke.points[:, 1] for stroke in strokes])
+    lowest, tall = heights.max(), heights.max() - heights.min()
+    if lowest <= bottom + 1e-6:
+        return strokes
+    scale = min(1.0, (bottom - top) / max(tall, 1e-9))
+    held, there = np.array([(left + right) / 2, lowest]), np.array([(left + right) / 2, bottom])
+    return [replace(stroke, points=there + scale * (stroke.points - held)) for stroke in strokes]
 
 
 def lsystem_steps(options: LsystemOptions) -> Iterator[Step]:

@@ -1,12 +1,13 @@
 """Texture from a picture: something new that is made of the same, at any size, tileable on request.
 
 Gatys, Ecker and Bethge 2015, "Texture Synthesis Using Convolutional Neural Networks": noise is changed until the
-statistics of its features are the picture's, here coarse to fine, so that large shapes come out whole. The losses are
-those of style transfer, of which this is the part without a photo.
+statistics of its features are the picture's, here coarse to fine, so that large shapes come out whole. The losses and
+the optimizer are those of style transfer, of which this is the part without a photo.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Literal
@@ -25,15 +26,17 @@ from artkit.generate.imagery import Layers, NeuralOptions, finished, weighted
 from artkit.image import Picture, fit, resize
 from artkit.nets.features import load_features
 from artkit.nets.losses import STYLE_LOSSES
+from artkit.nets.multilevel import multilevel
 from artkit.nets.optimizers import LBFGS
+from artkit.stylize.noise import soft_noise
 from artkit.stylize.objective import Objective
 from artkit.stylize.optimize import ladder
 from artkit.stylize.view import Aim
 
-COARSEST = 128  # shorter edge of the first scale, pixels
+COARSEST = 64  # shorter edge of the first scale, pixels
 LEAST = 48  # shorter edge that the source is seen at, at least, pixels
 GRID = 16  # tileable textures grow at multiples of it: the deepest stride
-KEPT_BYTES = 12 * 20  # a pixel: picture, gradient, the optimizer's pairs
+KEPT_BYTES = 12 * 22  # a pixel: picture, gradient, the optimizer's pairs, what is preconditioned
 HISTORY = 6
 PATIENCE, TOLERANCE = 8, 2e-3  # a scale ends when so many iterations gain less than this each, relative
 
@@ -48,7 +51,7 @@ class TextureOptions(NeuralOptions):
     loss: Literal["gram", "covariance", "wasserstein", "sliced"] = Field(
         default="gram", description="What makes two textures alike"
     )
-    iterations: int = Field(default=20, ge=1, le=10_000, description="Iterations at full size; smaller ones get more")
+    iterations: int = Field(default=28, ge=1, le=10_000, description="Iterations at full size; smaller ones get more")
     layers: Layers = Field(default={}, description="Layers and weights, relu1_1=1,relu4_1=0.5 (all five if not given)")
     network: str = Field(default="compact", description="Feature network: compact (bundled), vgg19 or vgg16 once added")
 
@@ -68,7 +71,7 @@ def texture_steps(options: TextureOptions, source: Picture | None = None) -> Ite
     done, x, figures = 0, run.start(), {}
     for (height, width), (count, work) in zip(run.shapes, run.planned, strict=True):
         x = run.resized(x, height, width)
-        objective, optimizer = run.objective(height, width, memory), LBFGS(history=HISTORY)
+        objective, optimizer = run.objective(height, width, memory), run.optimizer()
         losses: list[float] = []
         for iteration in range(1, count + 1):
             x, loss = optimizer.step(x, objective)
@@ -115,7 +118,7 @@ class _Run:
         """Of the canvas and of the source alike, up to 1: neither may become too small to have its pattern."""
         shorter = min(self.size)
         coarsest = max(COARSEST / shorter, self.least / min(self.source.size), deepest / shorter)
-        return [edge / shorter for edge in ladder(shorter, min(shorter, math.ceil(coarsest * shorter)), math.sqrt(2))]
+        return [edge / shorter for edge in ladder(shorter, min(shorter, math.ceil(coarsest * shorter)))]
 
     def _shape(self, scale: float) -> tuple[int, int]:
         """(H, W) at a scale; tileable, a multiple of the deepest stride."""
@@ -125,12 +128,15 @@ class _Run:
         return height, width
 
     def start(self) -> mx.array:
-        """Noise with the mean and covariance of the source's colors."""
+        """Soft noise with the mean and covariance of the source's colors."""
         colors = self.source.pixels.reshape(-1, 3).astype(np.float64)
         values, axes = np.linalg.eigh(np.cov(colors.T))
-        noise = np.random.default_rng(self.options.seed).normal(size=(*self.shapes[0], 3))
+        noise = soft_noise(*self.shapes[0], self.options.seed, self.options.tileable)
         noise = noise * np.sqrt(np.maximum(values, 0)) @ axes.T + colors.mean(axis=0)
         return mx.array(np.clip(noise, 0, 1)[None].astype(np.float32))
+
+    def optimizer(self) -> LBFGS:
+        return LBFGS(HISTORY, precondition=functools.partial(multilevel, around=self.options.tileable))
 
     def objective(self, height: int, width: int, memory: float) -> Objective:
         scale = self.scales[self.shapes.index((height, width))]

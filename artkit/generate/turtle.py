@@ -18,6 +18,20 @@ from artkit.contract import WrongCall
 LETTERS = 2_000_000  # of the longest word
 
 
+def check_brackets(word: str, name: str) -> None:
+    """ValueError, calling the word `name`, for a "[" that is left open and a "]" that closes nothing.
+
+    Words whose axiom and rules pass one by one pass however often they are rewritten.
+    """
+    depth = 0
+    for place, letter in enumerate(word, 1):
+        depth += (letter == "[") - (letter == "]")
+        if depth < 0:
+            raise ValueError(f'{name} has a "]" without its "[", at letter {place}; take it out or open it before')
+    if depth:
+        raise ValueError(f'{name} has a "[" without its "]"; close it where the branch ends')
+
+
 def parse_rules(text: str) -> dict[str, str]:
     """X=F[+X]-X; F=FF -> {"X": "F[+X]-X", "F": "FF"}; ValueError for anything else."""
     rules = {}
@@ -27,8 +41,9 @@ def parse_rules(text: str) -> dict[str, str]:
         letter, sign, word = part.partition("=")
         if not sign or len(letter) != 1:
             raise ValueError('should be rules such as "X=F[+X]-X;F=FF"')
-        if word.count("[") != word.count("]"):
-            raise ValueError(f'the rule for {letter} has not as many "]" as "["')
+        if letter in "[]":
+            raise ValueError(f'"{letter}" cannot have a rule, or branches would not end; rewrite a letter beside it')
+        check_brackets(word, f"the rule for {letter}")
         rules[letter] = word
     return rules
 
@@ -56,6 +71,7 @@ class Way:
 def walked(word: str, angle: float, facing: float = 90.0, wildness: float = 0.0, seed: int = 0) -> list[Way]:
     """What the turtle draws, from the origin in steps of 1, y upwards; angle and facing in degrees.
 
+    word: with its brackets in pairs (`check_brackets`).
     wildness: deviation of turns, in parts of themselves, from `seed`; 0 keeps to the rule.
     """
     rng = np.random.default_rng(seed)
@@ -81,8 +97,6 @@ def walked(word: str, angle: float, facing: float = 90.0, wildness: float = 0.0,
             line = [(x, y)]
         elif letter == "]":
             finish()
-            if not stack:
-                raise WrongCall('the word has a "]" without its "["; mend the axiom or the rules')
             x, y, heading = stack.pop()
             line = [(x, y)]
         elif letter == "f":

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from artkit._version import __version__
-from artkit.contract import ArtkitError, PictureError, Recipe, Source, WrongCall
+from artkit.contract import ArtkitError, Options, PictureError, Recipe, Source, WrongCall
 from artkit.interfaces.jobs import job_again
 from artkit.interfaces.outputs import SaveOptions, make_folder
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
@@ -62,7 +62,8 @@ def _drawing(file: Path) -> tuple[str, dict[str, Any]]:
 
 def _told(recipe: Recipe) -> Iterable[str]:
     """A recipe as lines: the files, then the options that are not the default, then the others."""
-    yield f"artkit {recipe.technique}, version {recipe.artkit}"
+    numbered = recipe.method != 1 or _model(recipe).method != 1
+    yield f"artkit {recipe.technique}, version {recipe.artkit}" + (f", method {recipe.method}" if numbered else "")
     for source in recipe.sources:
         yield f"  {source.role + ':':16} {source.path}  (SHA-256 {source.sha256[:12]}…)"
     usual = _defaults(recipe) | SaveOptions.checked({}).model_dump(mode="json")
@@ -98,12 +99,18 @@ def _used(recipe: Recipe) -> Iterable[str]:
 
 def _defaults(recipe: Recipe) -> dict[str, Any]:
     """The options that the technique has when nobody says otherwise."""
+    values = _model(recipe).checked({}).model_dump(mode="json")
+    return {"then": [], **values} if recipe.technique == "generate" else values
+
+
+def _model(recipe: Recipe) -> type[Options]:
+    """The options that the technique has here; those without any field for a piece that is not known."""
     if recipe.technique == "generate":
         from artkit import catalog
 
         piece = catalog.PIECES.get(str(recipe.options.get("piece")))
-        return {"then": []} | (piece.options.checked({}).model_dump(mode="json") if piece else {})
-    return (RestyleOptions if recipe.technique == "restyle" else OptimizeOptions).checked({}).model_dump(mode="json")
+        return piece.options if piece else Options
+    return RestyleOptions if recipe.technique == "restyle" else OptimizeOptions
 
 
 def _short(value: Any) -> str:
@@ -182,7 +189,9 @@ def again(
     photo = next(source for source in sources if source.role == "photo")
     plan = Plan(job_again(recipe, options, sources), SaveOptions.checked(saving), resume=resume, overwrite=overwrite)
     with progress(quiet) as shown:
-        if recipe.artkit != __version__:
+        if recipe.method != (now := plan.job.options.method):
+            shown.say(f"this artkit paints in another way (method {now}, not {recipe.method}): the result will differ")
+        elif recipe.artkit != __version__:
             shown.say(f"made by artkit {recipe.artkit}, this is {__version__}: the pixels may differ")
         if not check(target, plan, photo):
             shown.say(f"{target}  is finished already")

@@ -21,13 +21,14 @@ GAIN = 1.2  # g: what a scale counts against the next finer one; measured over s
 LEAST = 8  # pixels along the shorter edge, below which a picture is halved no more
 
 
-def multilevel(r: mx.array, gain: float = GAIN) -> mx.array:
-    """P r, for pictures (B, H, W, C); r itself where they are small."""
+def multilevel(r: mx.array, gain: float = GAIN, around: bool = False) -> mx.array:
+    """P r, for pictures (B, H, W, C); r itself where they are small. around: they go on at their other side."""
     _, height, width, _ = r.shape
     if min(height, width) < LEAST:
         return r
     coarse = _halved(r)
-    return r + gain * _doubled(_smoothed(multilevel(_smoothed(coarse), gain)), height, width)
+    smooth = _smoothed(multilevel(_smoothed(coarse, around), gain, around), around)
+    return r + gain * _doubled(smooth, height, width)
 
 
 def _halved(x: mx.array) -> mx.array:
@@ -41,12 +42,13 @@ def _doubled(x: mx.array, height: int, width: int) -> mx.array:
     return upsample2(x)[:, :height, :width]
 
 
-def _smoothed(x: mx.array) -> mx.array:
-    """Each pixel a half, its neighbors a quarter, both ways; edges repeated, which keeps the operator symmetric."""
+def _smoothed(x: mx.array, around: bool) -> mx.array:
+    """Each pixel a half, its neighbors a quarter, both ways; edges repeated, or around: either is symmetric."""
     for axis in (1, 2):
-        size, before = x.shape[axis], (slice(None),) * axis
-        first, last = x[(*before, slice(0, 1))], x[(*before, slice(size - 1, size))]
-        above = mx.concatenate([first, x[(*before, slice(0, size - 1))]], axis=axis)
-        below = mx.concatenate([x[(*before, slice(1, size))], last], axis=axis)
+        size, whole = x.shape[axis], (slice(None),) * axis
+        first, last = x[(*whole, slice(0, 1))], x[(*whole, slice(size - 1, size))]
+        beyond = (last, first) if around else (first, last)
+        above = mx.concatenate([beyond[0], x[(*whole, slice(0, size - 1))]], axis=axis)
+        below = mx.concatenate([x[(*whole, slice(1, size))], beyond[1]], axis=axis)
         x = 0.5 * x + 0.25 * (above + below)
     return x

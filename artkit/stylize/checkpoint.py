@@ -25,13 +25,14 @@ SECONDS = 10  # between two saves, and at least ten times what a save takes
 class Saved:
     """Where a run stands: the picture, the scale's number, the losses at that scale, the optimizer's state.
 
-    before: iterations at the scales before this one.
+    before: iterations at the scales before this one. figures: those of the last Step.
     """
 
     x: mx.array
     scale: int
     before: int
     losses: list[float]
+    figures: Mapping[str, float]
     optimizer: Mapping[str, mx.array]
 
 
@@ -41,7 +42,7 @@ class Checkpoint:
     def __init__(self, path: Path | None, resume: bool, fingerprint: str) -> None:
         """fingerprint: stands for the pictures and options of the run; a file of another run is refused."""
         self.path, self.resume, self.fingerprint = path, resume, fingerprint
-        self._latest: tuple[mx.array, Optimizer, int, int, list[float]] | None = None
+        self._latest: tuple[mx.array, Optimizer, dict[str, Any]] | None = None
         self._due = time.monotonic() + SECONDS
 
     def load(self) -> Saved | None:
@@ -58,11 +59,19 @@ class Checkpoint:
         if about["fingerprint"] != self.fingerprint:
             raise WrongCall(f"{self.path} is from other pictures or options; repeat those, or run without --resume")
         mx.eval(x, tensors)
-        return Saved(x, about["scale"], about["before"], about["losses"], tensors)
+        return Saved(x, about["scale"], about["before"], about["losses"], about["figures"], tensors)
 
-    def offer(self, x: mx.array, optimizer: Optimizer, scale: int, before: int, losses: list[float]) -> None:
+    def offer(
+        self,
+        x: mx.array,
+        optimizer: Optimizer,
+        scale: int,
+        before: int,
+        losses: list[float],
+        figures: Mapping[str, float],
+    ) -> None:
         """Take note of the state after an iteration; it is saved now and then."""
-        self._latest = x, optimizer, scale, before, losses
+        self._latest = x, optimizer, {"scale": scale, "before": before, "losses": [*losses], "figures": figures}
         if self.path and time.monotonic() >= self._due:
             started = time.monotonic()
             self._save(self.path)
@@ -77,8 +86,8 @@ class Checkpoint:
     def _save(self, path: Path) -> None:
         if self._latest is None:
             return
-        x, optimizer, scale, before, losses = self._latest
-        about = {"fingerprint": self.fingerprint, "scale": scale, "before": before, "losses": losses}
+        x, optimizer, standing = self._latest
+        about = {"fingerprint": self.fingerprint, **standing}
         part = path.with_name(path.name + ".part.safetensors")
         try:
             mx.save_safetensors(str(part), {**optimizer.state(), "picture": x}, {"run": json.dumps(about)})

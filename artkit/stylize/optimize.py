@@ -24,16 +24,18 @@ from artkit.nets.optimizers import Optimizer
 from artkit.stylize.checkpoint import Checkpoint
 from artkit.stylize.memory import make_optimizer, plan_memory
 from artkit.stylize.moments import NETWORK, Moments
+from artkit.stylize.noise import soft_noise
 from artkit.stylize.objective import Objective
 from artkit.stylize.options import OptimizeOptions
 from artkit.stylize.regions import inside
 from artkit.stylize.view import Aim
 
 DEFAULTS = OptimizeOptions()
-METHOD = 2  # goes up when the same options would paint differently, or the optimizer keeps another state
 PATIENCE = 8  # iterations over which a scale's progress is judged
+NEARLY = 1.3  # a scale is left out when the picture is less than this many times as large
 COARSEST = 256  # about the longest edge to begin at, pixels
-NOISE = 64  # from noise, which has no shapes yet, and whose grain only coarse scales smooth
+NOISE = 64  # from noise, which has no shapes yet
+SPREAD = 0.29  # deviation of the noise, of the range 0..1: as if all its values were equally likely
 
 
 def ladder(size: int, smallest: int, apart: float = 2) -> list[int]:
@@ -176,6 +178,8 @@ class _Run:
                 f"choose a size of {least} or more, or crop it"
             )
         coarsest = options.min_size or halved(options.size, NOISE if options.init == "noise" else COARSEST)
+        if options.size < NEARLY * coarsest:
+            coarsest = options.size
         self.sizes = ladder(options.size, min(max(coarsest, least), options.size))
         self.work = [max(1, math.prod(self.shape(size)) // 1000) for size in self.sizes]  # of one iteration
 
@@ -184,7 +188,7 @@ class _Run:
         import hashlib
 
         digest = hashlib.sha256(self.options.model_dump_json(exclude={"max_memory"}).encode())
-        digest.update(f"{METHOD} {self.sizes}".encode())
+        digest.update(f"{self.options.method} {self.sizes}".encode())
         pictures = [style for style in self.styles if isinstance(style, Picture)]
         digest.update("".join(style.sha256 for style in self.styles if isinstance(style, Moments)).encode())
         arrays = [self.photo.pixels, *(style.pixels for style in pictures), *self.masks]
@@ -202,7 +206,8 @@ class _Run:
         """The picture to begin with, at the smallest size."""
         height, width = self.shape(self.sizes[0])
         if self.options.init == "noise":
-            return mx.random.uniform(shape=(1, height, width, 3), key=mx.random.key(self.options.seed))
+            noise = 0.5 + SPREAD * soft_noise(height, width, self.options.seed)
+            return mx.array(np.clip(noise, 0, 1)[None])
         if self.options.init == "style":
             if isinstance(self.styles[0], Moments):
                 raise WrongCall(f'"{self.styles[0].name}" has no picture to start from; start from content or noise')
@@ -237,7 +242,7 @@ class _Run:
         optimizer = make_optimizer(self.options, plans[0][0])
         x, first, before, losses, figures = self.start(), 0, 0, [], {}
         if saved := checkpoint.load():
-            x, first, before, losses = saved.x, saved.scale, saved.before, saved.losses
+            x, first, before, losses, figures = saved.x, saved.scale, saved.before, saved.losses, saved.figures
             optimizer = make_optimizer(self.options, plans[first][0])
             optimizer.load_state(saved.optimizer)
         planned = [self.options.iterations] * len(self.sizes)
@@ -252,10 +257,10 @@ class _Run:
                 while len(losses) < planned[scale] and not self._settled(losses) and not optimizer.stalled:
                     x, loss = optimizer.step(x, objective)
                     losses.append(loss)
-                    checkpoint.offer(x, optimizer, scale, before, losses)
                     ahead = sum(n * w for n, w in zip(planned[scale:], self.work[scale:], strict=True))
                     count = {"iteration": len(losses), "iterations": before + len(losses)}
                     figures = {"size": size, **count, "loss": loss, **objective.figures}
+                    checkpoint.offer(x, optimizer, scale, before, losses, figures)
                     now = done + len(losses) * self.work[scale]
                     yield Step(optimizer.average(x), now, done + ahead + 1, figures)  # 1: to finish the picture
                 done += len(losses) * self.work[scale]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, field_validator
 
@@ -38,6 +38,8 @@ LayerWeights = Annotated[dict[str, float], BeforeValidator(parse_weights)]
 
 class OptimizeOptions(Options):
     """Neural style by optimization (Gatys, Ecker and Bethge 2016), coarse to fine."""
+
+    method: ClassVar[int] = 2  # goes up, too, when the optimizer keeps another state: checkpoints are of one method
 
     size: int = Field(default=512, ge=64, le=16384, description="Longest edge of the result, pixels")
     style_weight: tuple[PositiveFloat, ...] = Field(

@@ -192,9 +192,11 @@ def loop_steps(
         yield Step(step.image, film.frames, film.frames)
 
 
-def recipe_of(technique: str, options: Mapping[str, Any], photo: Source, sources: Sequence[Source]) -> Recipe:
+def recipe_of(
+    technique: str, options: Mapping[str, Any], photo: Source, sources: Sequence[Source], method: int = 1
+) -> Recipe:
     """How a picture was made; files by their names alone, as `artkit again` looks for them beside the picture."""
-    return Recipe(technique, dict(options), tuple(bare(source) for source in (photo, *sources)))
+    return Recipe(technique, dict(options), tuple(bare(source) for source in (photo, *sources)), method=method)
 
 
 def bare(source: Source) -> Source:
