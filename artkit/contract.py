@@ -140,6 +140,15 @@ class Recipe:
     artkit: str = __version__
     method: int = 1
 
+    def differs(self, options: Options) -> str:
+        """What to say before it is repeated with these options: why the picture may be another one, "" if it is not."""
+        if self.method != options.method:
+            ours = f"method {options.method}, not {self.method}"
+            return f"this artkit makes it in another way ({ours}): the result will differ"
+        if self.artkit != __version__:
+            return f"made by artkit {self.artkit}, this is {__version__}: the pixels may differ"
+        return ""
+
     def to_json(self) -> str:
         return json.dumps(
             {

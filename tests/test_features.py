@@ -143,7 +143,8 @@ def test_true_vgg19_blocks_load_and_see_edges(shared):
 
 def test_a_compact_network_is_known_by_its_tensors():
     wide = compact(
-        [(8, 12), (16,), (20, 24), (28,), (32,)],
+        [(8, 12), (16,), (20,)],
+        [(6,), (10, 12), (14, 16, 18), (28,), (32,)],
         [Readout(4), Readout(5), Readout(6, hidden=40), Readout(7), Readout(8)],
     )
     weights = random_weights(wide)
@@ -158,3 +159,20 @@ def test_a_compact_network_is_known_by_its_tensors():
     wanted = hidden @ weights["relu3_1.readout.weight"].reshape(6, 40).T + weights["relu3_1.readout.bias"]
     got = FeatureNetwork(wide, weights, "none")(picture(), ["relu3_1"])["relu3_1"]
     assert mx.allclose(got, wanted, rtol=1e-3, atol=1e-4 * float(mx.abs(wanted).max()))
+
+
+def test_the_chains_of_a_compact_network_are_two():
+    """What is deep goes on from the first ReLU, and nothing is computed that nobody asked for."""
+    weights = random_weights(COMPACT)
+    network = FeatureNetwork(COMPACT, weights, "centered")
+    both = network(picture(), ["relu3_1", "relu4_1"])
+    for ours, others in (("relu3_1", ("deep", "conv3_2", "conv4")), ("relu4_1", ("conv1_2", "conv2", "conv3_1"))):
+        silent = {name: mx.zeros_like(t) if name.startswith(others) else t for name, t in weights.items()}
+        assert mx.array_equal(FeatureNetwork(COMPACT, silent, "centered")(picture(), [ours])[ours], both[ours])
+        lacking = {name: t for name, t in weights.items() if not name.startswith(others)}
+        assert mx.array_equal(FeatureNetwork(COMPACT, lacking, "centered")(picture(), [ours])[ours], both[ours])
+    deaf = {**weights, "conv1_1.bias": weights["conv1_1.bias"] + 1}
+    for tap, found in FeatureNetwork(COMPACT, deaf, "centered")(picture(), both).items():
+        assert not mx.allclose(found, both[tap]), tap
+    assert COMPACT.geometry("relu3_1") == VGG19.geometry("relu3_1")
+    assert COMPACT.geometry("relu5_1") == VGG19.geometry("relu5_1")

@@ -14,7 +14,7 @@ from artkit.train.axes import Axes, principal_axes, save_compact
 from artkit.train.criterion import relative_error
 from artkit.train.data import Crops
 from artkit.train.distil import DistilOptions, distil_steps, initial_weights
-from artkit.train.teacher import TAPS, Teacher
+from artkit.train.teacher import HINTS, TAPS, Teacher
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +128,27 @@ def test_distillation_goes_on_from_a_network(shared: Path, folder: Path, tmp_pat
     (second, same), *_ = distil_steps(
         folder, [folder], shared / "weights", options, start=tmp_path / "compact.safetensors"
     )
-    for name, tensor in first.weights.items():
-        assert mx.allclose(second.weights[name], tensor, atol=2e-3), name
-    for tap, directions in axes.directions.items():
-        assert mx.allclose(same.directions[tap], directions, atol=2e-3), tap
-    narrow = DistilOptions.checked({"channels": "8,8/16/24,8/16/32"})
+    hints = first.weights.keys() - second.weights.keys()
+    assert hints == {f"{tap}.readout.{part}" for tap in HINTS for part in ("weight", "bias")}
+    for name, tensor in second.weights.items():
+        assert mx.allclose(first.weights[name], tensor, atol=2e-3), name
+    for tap, directions in same.directions.items():
+        assert mx.allclose(axes.directions[tap], directions, atol=2e-3), tap
+    narrow = DistilOptions.checked({"fine": "8,8/16/24"})
     with pytest.raises(WrongCall, match="other channels"):
         next(distil_steps(folder, [folder], shared / "weights", narrow, start=tmp_path / "compact.safetensors"))
+    (fresh, kept), *_ = distil_steps(
+        folder,
+        [folder],
+        shared / "weights",
+        options.model_copy(update={"seed": 1}),
+        like=tmp_path / "compact.safetensors",
+    )
+    assert not mx.allclose(fresh.weights["conv1_2.weight"], first.weights["conv1_2.weight"], atol=1e-2)
+    assert all(mx.allclose(kept.directions[tap], same.directions[tap]) for tap in TAPS)
+    fewer = DistilOptions.checked({"readouts": "32/96/200/256+160/256+160"})
+    with pytest.raises(WrongCall, match="other readouts"):
+        next(distil_steps(folder, [folder], shared / "weights", fewer, like=tmp_path / "compact.safetensors"))
 
 
 def test_the_bundled_network_agrees_with_its_teacher_on_held_out_pictures(shared: Path):
@@ -146,11 +160,24 @@ def test_the_bundled_network_agrees_with_its_teacher_on_held_out_pictures(shared
 
 
 def test_the_network_to_distil_is_told_by_its_channels():
-    options = DistilOptions.checked({"channels": "8,8/16/24,8/16/32", "readouts": "4/8/8/64+8/8"})
+    options = DistilOptions.checked({"fine": "8,8/16/24", "deep": "6/12/10,8/16/32", "readouts": "4/8/8/64+8/8"})
     architecture = options.architecture
     assert architecture.shapes()["relu4_1.hidden.weight"] == (64, 1, 1, 16)
-    assert architecture.shapes()["conv3_2.weight"] == (8, 3, 3, 24)
+    assert architecture.shapes()["deep1_2.weight"] == (6, 3, 3, 8)
+    assert architecture.shapes()["conv3_2.weight"] == (8, 3, 3, 10)
     assert DistilOptions().architecture == COMPACT
-    for wrong in ({"channels": "8,8/16"}, {"readouts": "4/8/8/8/x"}):
-        with pytest.raises(WrongCall, match="should be five"):
+    for wrong, count in (({"fine": "8,8/16"}, "3"), ({"deep": "8/16"}, "5"), ({"readouts": "4/8/8/8/x"}, "five")):
+        with pytest.raises(WrongCall, match=f"should be {count}"):
             DistilOptions.checked(wrong)
+
+
+def test_hints_are_what_the_teacher_computes_on_the_way(shared: Path):
+    teacher, x = Teacher(shared / "weights"), mx.random.uniform(shape=(1, 32, 48, 3), key=mx.random.key(3))
+    found = teacher(x, (*TAPS, *HINTS))
+    assert {tap: found[tap].shape[-1] for tap in HINTS} == dict(HINTS)
+    for tap, alone in teacher(x).items():
+        assert mx.allclose(found[tap], alone, rtol=1e-4, atol=1e-4 * float(alone.max())), tap
+    for tap in HINTS:
+        stride, _ = COMPACT.geometry(tap)
+        assert found[tap].shape[1:3] == (32 // stride, 48 // stride)
+        assert float(found[tap].min()) >= 0

@@ -76,5 +76,5 @@ def test_the_seed_decides() -> None:
 def test_wrong_calls() -> None:
     with pytest.raises(WrongCall, match='no layer "relu9_9"'):
         next(visualize_steps(VisualizeOptions(layer="relu9_9")))
-    with pytest.raises(WrongCall, match="no channel 200; they go from 0 to 127"):
+    with pytest.raises(WrongCall, match="no channel 200; they go from 0 to 159"):
         next(visualize_steps(VisualizeOptions(layer="relu4_2", channel=200)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
 
@@ -42,6 +42,8 @@ OWN = "own"  # the palette that leaves the colors as they are
 
 class NeuralOptions(CanvasOptions):
     """What every piece that looks with a network has."""
+
+    method: ClassVar[int] = 2  # the compact network's second shape
 
     size: Annotated[Size, BeforeValidator(parse_size)] = Field(
         default=Size(768, 768), description="Width x height in pixels, or one number for a square"
@@ -101,7 +103,7 @@ def layer_of(network: FeatureNetwork, name: str, *, straight: bool = False) -> L
 
 def inside(network: FeatureNetwork) -> FeatureNetwork:
     """The network without readouts: every ReLU is a tap, and gives just what it computes."""
-    weights = {name: tensor for name, tensor in network.weights.items() if name.startswith("conv")}
+    weights = {name: tensor for name, tensor in network.weights.items() if name.startswith(("conv", "deep"))}
     return replace(network, architecture=replace(network.architecture, readouts={}), weights=weights)
 
 

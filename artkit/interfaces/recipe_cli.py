@@ -189,10 +189,8 @@ def again(
     photo = next(source for source in sources if source.role == "photo")
     plan = Plan(job_again(recipe, options, sources), SaveOptions.checked(saving), resume=resume, overwrite=overwrite)
     with progress(quiet) as shown:
-        if recipe.method != (now := plan.job.options.method):
-            shown.say(f"this artkit paints in another way (method {now}, not {recipe.method}): the result will differ")
-        elif recipe.artkit != __version__:
-            shown.say(f"made by artkit {recipe.artkit}, this is {__version__}: the pixels may differ")
+        if different := recipe.differs(plan.job.options):
+            shown.say(different)
         if not check(target, plan, photo):
             shown.say(f"{target}  is finished already")
             return

@@ -30,6 +30,11 @@ def train() -> None:
 @click.option(
     "--start", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A compact network to go on from."
 )
+@click.option(
+    "--like",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A compact network to take the place of: its coordinates are kept.",
+)
 @click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="A training option, such as steps=4000.")
 def distil(
     photos: Path,
@@ -37,6 +42,7 @@ def distil(
     teacher_weights: Path,
     out: Path,
     start: Path | None,
+    like: Path | None,
     settings: tuple[str, ...],
 ) -> None:
     """Distil the compact feature network from VGG-19.
@@ -51,7 +57,7 @@ def distil(
     saved = time.monotonic()
     progress = axes = None
     with (out / "log.jsonl").open("a") as log:
-        for progress, axes in distil_steps(photos, list(paintings), teacher_weights, options, start=start):
+        for progress, axes in distil_steps(photos, list(paintings), teacher_weights, options, start=start, like=like):
             if progress.figures and progress.step % 200 == 0:
                 line = {"step": progress.step, "done": round(progress.done, 4)}
                 line |= {name: round(value, 5) for name, value in progress.figures.items()}

@@ -1,8 +1,9 @@
 """Feature networks with named taps: VGG-16, VGG-19 and the compact network that comes with artkit.
 
 A network is a chain of convolutions and pools (Simonyan and Zisserman 2014); a tap is the output of a named
-ReLU. The compact network has a 1×1 readout behind each tap, which maps it onto the principal axes of the
-VGG-19 features it was distilled from: its taps are VGG's features, rotated and cut to the axes that carry energy.
+ReLU. The compact network has two chains, a wide one for what is fine and a narrow one for what is deep, and a 1×1
+readout behind each tap, which maps it onto the principal axes of the VGG-19 features it was distilled from: its taps
+are VGG's features, rotated and cut to the axes that carry energy.
 """
 
 from __future__ import annotations
@@ -44,6 +45,16 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Branch:
+    """What follows goes on from an earlier tap instead of the layer before."""
+
+    tap: str
+
+
+Layer = Conv | Pool | Branch
+
+
+@dataclass(frozen=True)
 class Readout:
     """A 1×1 convolution behind a tap; with hidden channels two of them, and a ReLU between."""
 
@@ -53,13 +64,13 @@ class Readout:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A chain of layers, and which taps style and content are usually read from.
+    """Layers, each fed by the one before, and which taps style and content are usually read from.
 
     content_scale: what content weighs here where it weighs 1 in VGG-19, so that a weight keeps as much of the photo.
     """
 
     name: str
-    layers: tuple[Conv | Pool, ...]
+    layers: tuple[Layer, ...]
     style_layers: Mapping[str, float]
     content_layers: Mapping[str, float]
     readouts: Mapping[str, Readout] = field(default_factory=dict)  # by tap; where there are any, others give nothing
@@ -71,38 +82,58 @@ class Architecture:
         convs = [layer.tap for layer in self.layers if isinstance(layer, Conv)]
         return tuple(tap for tap in convs if tap in self.readouts) if self.readouts else tuple(convs)
 
+    def path(self, *taps: str) -> tuple[Layer, ...]:
+        """The layers that these taps need, in order; WrongCall names a tap that there is not."""
+        for tap in taps:
+            if not any(isinstance(layer, Conv) and layer.tap == tap for layer in self.layers):
+                raise WrongCall(f'network "{self.name}" has no layer "{tap}"; it has {", ".join(self.taps)}')
+        needed, wanted, on_the_way = [], set(taps), False
+        for layer in reversed(self.layers):
+            if isinstance(layer, Conv):
+                on_the_way = on_the_way or layer.tap in wanted
+            needed += [layer] if on_the_way else []
+            if isinstance(layer, Branch) and on_the_way:
+                wanted.add(layer.tap)
+                on_the_way = False
+        return tuple(reversed(needed))
+
     def geometry(self, tap: str) -> tuple[int, int]:
         """(stride, reach) of a tap: pixels between its positions, and how far from its own pixels it sees."""
         stride, reach = 1, 0
-        for layer in self.layers:
+        for layer in self._chain(tap):
             if isinstance(layer, Pool):
                 reach, stride = reach + stride, stride * 2
             else:
                 reach, stride = reach + stride * (layer.kernel // 2), stride * layer.stride
-                if layer.tap == tap:
-                    return stride, reach
-        raise WrongCall(f'network "{self.name}" has no layer "{tap}"; it has {", ".join(self.taps)}')
+        return stride, reach
 
     def length(self, tap: str, pixels: int) -> int:
         """How many positions a tap has along an edge of so many pixels."""
-        for layer in self.layers:
-            if isinstance(layer, Pool):
-                pixels //= 2
-            else:
-                pixels = -(-pixels // layer.stride)
-                if layer.tap == tap:
-                    break
+        for layer in self._chain(tap):
+            pixels = pixels // 2 if isinstance(layer, Pool) else -(-pixels // layer.stride)
         return pixels
+
+    def _chain(self, tap: str) -> list[Conv | Pool]:
+        """From the picture to a tap, without what belongs to other taps."""
+        chain: list[Conv | Pool] = []
+        for layer in self.path(tap):
+            if isinstance(layer, Branch):
+                chain = chain[: next(n for n, kept in enumerate(chain, 1) if getattr(kept, "tap", "") == layer.tap)]
+            else:
+                chain.append(layer)
+        return chain
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The tensors a full set of weights holds, OHWI."""
         shapes: dict[str, tuple[int, ...]] = {}
-        channels = 3
+        channels, widths = 3, {}
         for layer in self.layers:
-            if isinstance(layer, Conv):
+            if isinstance(layer, Branch):
+                channels = widths[layer.tap]
+            elif isinstance(layer, Conv):
                 shapes[f"{layer.name}.weight"] = (layer.channels, layer.kernel, layer.kernel, channels)
                 shapes[f"{layer.name}.bias"] = (layer.channels,)
-                channels = layer.channels
+                channels = widths[layer.tap] = layer.channels
                 if readout := self.readouts.get(layer.tap):
                     hidden, out = readout.hidden, readout.channels
                     if hidden:
@@ -114,7 +145,7 @@ class Architecture:
 
 
 def _vgg(table: vgg.Architecture) -> Architecture:
-    layers: list[Conv | Pool] = []
+    layers: list[Layer] = []
     for name, (channels, _) in table.convolutions().items():
         if name.endswith("_1") and layers:
             layers.append(Pool())
@@ -129,39 +160,60 @@ VGG19 = _vgg(vgg.VGG19)
 
 # Of the compact network, measured (benchmarks/RESULTS.md): its relu4_1 follows the teacher's to nine tenths of the
 # energy, and a picture may change in the rest unseen.
-CONTENT_SCALE = 2.2
+CONTENT_SCALE = 1.8
 
 
-def compact(channels: Sequence[Sequence[int]], readouts: Sequence[Readout]) -> Architecture:
-    """VGG-19's plan, narrow: pools where the teacher has pools, because nothing else follows a maximum.
+# The compact network's fine chain ends with this convolution; its deep chain leaves it at this tap.
+FINE_END, LEAVING = (3, 1), "relu1_1"
 
-    channels: of the convolutions, block by block. readouts: behind the first ReLU of every block.
+
+def compact(fine: Sequence[Sequence[int]], deep: Sequence[Sequence[int]], readouts: Sequence[Readout]) -> Architecture:
+    """Two chains with pools where VGG-19 has them, because nothing else follows a maximum: `fine` from the picture to
+    relu3_1, `deep` from relu1_1 to relu5_1. What both have is called deep1_2 … deep3_1 in the second.
+
+    fine, deep: channels of the convolutions, block by block; those of `deep` begin with the second one.
+    readouts: behind the first ReLU of every block.
     """
-    layers: list[Conv | Pool] = []
-    for block, widths in enumerate(channels, 1):
+    layers: list[Layer] = []
+    for block, widths in enumerate(fine, 1):
         layers += [Pool()] if block > 1 else []
         layers += [Conv(f"conv{block}_{n}", width, f"relu{block}_{n}") for n, width in enumerate(widths, 1)]
-    taps = [f"relu{block}_1" for block in range(1, len(channels) + 1)]
+    layers.append(Branch(LEAVING))
+    for block, widths in enumerate(deep, 1):
+        layers += [Pool()] if block > 1 else []
+        for n, width in enumerate(widths, 2 if block == 1 else 1):
+            names = ("deep", "deep") if (block, n) <= FINE_END else ("conv", "relu")
+            layers.append(Conv(f"{names[0]}{block}_{n}", width, f"{names[1]}{block}_{n}"))
+    taps = [f"relu{block}_1" for block in range(1, len(deep) + 1)]
     style, read = dict.fromkeys(taps, 1.0), dict(zip(taps, readouts, strict=True))
     return Architecture("compact", tuple(layers), style, {"relu4_1": 1.0}, read, CONTENT_SCALE)
 
 
+def _place(name: str) -> tuple[int, int]:
+    """Block and number of a convolution, such as conv3_1.weight."""
+    return int(name[4]), int(name[6])
+
+
 def compact_of(weights: Mapping[str, mx.array]) -> Architecture:
     """The architecture of a compact network, from its tensors."""
-    blocks: dict[int, list[int]] = {}
-    for name in sorted(name for name in weights if re.fullmatch(r"conv\d_\d\.weight", name)):
-        blocks.setdefault(int(name[4]), []).append(weights[name].shape[0])
+    fine: dict[int, list[int]] = {}
+    deep: dict[int, list[int]] = {}
+    for name in sorted((name for name in weights if re.fullmatch(r"(conv|deep)\d_\d\.weight", name)), key=_place):
+        block, n = _place(name)
+        chain = fine if name.startswith("conv") and (block, n) <= FINE_END else deep
+        chain.setdefault(block, []).append(weights[name].shape[0])
     readouts = []
-    for block in blocks:
+    for block in sorted(deep):
         hidden = weights.get(f"relu{block}_1.hidden.weight")
         channels = weights[f"relu{block}_1.readout.weight"].shape[0]
         readouts.append(Readout(channels, 0 if hidden is None else hidden.shape[0]))
-    return compact(list(blocks.values()), readouts)
+    return compact([fine[block] for block in sorted(fine)], [deep[block] for block in sorted(deep)], readouts)
 
 
 # What comes with artkit.
 COMPACT = compact(
-    [(32, 48), (96, 96), (256, 64, 64, 64), (128, 128, 128, 128), (160,)],
+    [(32, 64), (112, 112), (256,)],
+    [(24,), (48, 48), (96, 96, 96, 96), (160, 160, 160, 160), (160,)],
     [Readout(32), Readout(96), Readout(256), Readout(160, hidden=256), Readout(160, hidden=256)],
 )
 
@@ -188,7 +240,7 @@ def preprocess(x: mx.array, convention: str) -> mx.array:
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A chain with its weights. Called with a picture, it gives the features at the taps asked for.
+    """An architecture with its weights. Called with a picture, it gives the features at the taps asked for.
 
     weights: OHWI tensors by name ("conv1_1.weight"); a chain cut short is fine up to where it ends.
     """
@@ -203,21 +255,26 @@ class FeatureNetwork:
         """(B, H, W, 3), sRGB 0..1 -> {tap: (B, H / stride, W / stride, C)}, shallow to deep.
 
         unread: taps wanted as they are before their readout.
-        Nothing deeper than the deepest tap asked for is computed. WrongCall names a tap that does not exist.
+        Nothing is computed that none of them needs. WrongCall names a tap that does not exist.
         """
         wanted = set(taps)
         for tap in wanted - set(self.taps):
             raise WrongCall(f'network "{self.architecture.name}" has no layer "{tap}"; it has {", ".join(self.taps)}')
         found: dict[str, mx.array] = {}
         x = preprocess(x, self.preprocessing)
-        for layer in self.architecture.layers:
-            if len(found) == len(wanted):
-                break
+        path = self.architecture.path(*wanted)
+        left = dict.fromkeys([layer.tap for layer in path if isinstance(layer, Branch)], x)
+        for layer in path:
+            if isinstance(layer, Branch):
+                x = left[layer.tap]
+                continue
             if isinstance(layer, Pool):
                 x = pool(x, self.pooling) * POOLING_SCALE[self.pooling] if self.pooling != "max" else pool(x, "max")
                 continue
             weight, bias = self.weights[f"{layer.name}.weight"], self.weights[f"{layer.name}.bias"]
             x = conv2d(x, weight, bias, stride=layer.stride, padding=self.padding, relu=True)
+            if layer.tap in left:
+                left[layer.tap] = x
             if layer.tap in wanted:
                 found[layer.tap] = x if layer.tap in unread else self._readout(layer.tap, x)
         return found
@@ -237,13 +294,12 @@ class FeatureNetwork:
     @property
     def taps(self) -> tuple[str, ...]:
         """The taps that the weights at hand reach."""
-        available = []
-        for layer in self.architecture.layers:
-            if isinstance(layer, Conv):
-                if f"{layer.name}.weight" not in self.weights:
-                    break
-                available.append(layer.tap)
-        return tuple(tap for tap in self.architecture.taps if tap in available)
+        path = self.architecture.path
+        return tuple(
+            tap
+            for tap in self.architecture.taps
+            if all(f"{layer.name}.weight" in self.weights for layer in path(tap) if isinstance(layer, Conv))
+        )
 
 
 def load_features(name: str, pooling: Pooling = "max", padding: Padding = "reflect") -> FeatureNetwork:

@@ -39,7 +39,7 @@ LayerWeights = Annotated[dict[str, float], BeforeValidator(parse_weights)]
 class OptimizeOptions(Options):
     """Neural style by optimization (Gatys, Ecker and Bethge 2016), coarse to fine."""
 
-    method: ClassVar[int] = 2  # goes up, too, when the optimizer keeps another state: checkpoints are of one method
+    method: ClassVar[int] = 3  # goes up, too, when the optimizer keeps another state: checkpoints are of one method
 
     size: int = Field(default=512, ge=64, le=16384, description="Longest edge of the result, pixels")
     style_weight: tuple[PositiveFloat, ...] = Field(
@@ -65,7 +65,7 @@ class OptimizeOptions(Options):
     content_layers: LayerWeights = Field(default={}, description="Content layers and weights, relu4_1=1")
     tv_weight: float = Field(default=0.2, ge=0, le=1000, description="Smoothness: weight of the total variation")
     init: str = Field(default="content", description="Start from: content, noise, style or a picture file")
-    iterations: int = Field(default=36, ge=1, le=100_000, description="Iterations at each size, coarse to fine")
+    iterations: int = Field(default=44, ge=1, le=100_000, description="Iterations at each size, coarse to fine")
     min_size: int = Field(
         default=0,
         ge=0,

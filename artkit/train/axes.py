@@ -16,7 +16,7 @@ from artkit.checkpoint import load_arrays
 from artkit.contract import Options, WrongCall
 from artkit.nets.features import COMPACT, Architecture, Readout
 from artkit.nets.statistics import gram
-from artkit.train.teacher import TAPS, Teacher
+from artkit.train.teacher import HINTS, TAPS, Teacher
 
 Weights = dict[str, mx.array]
 Features = Mapping[str, mx.array]
@@ -36,6 +36,10 @@ class Axes:
     def lift(self, features: Features) -> dict[str, mx.array]:
         """Back to the teacher's channels."""
         return {tap: (f / self.scale[tap]) @ self.directions[tap].T for tap, f in features.items()}
+
+    def replaced(self, others: Axes) -> Axes:
+        """These, but those of `others` where it has any."""
+        return Axes({**self.directions, **others.directions}, {**self.scale, **others.scale})
 
     def tensors(self) -> Weights:
         """As named tensors, for a file."""
@@ -58,7 +62,7 @@ def principal_axes(teacher: Teacher, crops: np.ndarray, readouts: Mapping[str, R
     """
     moments: dict[str, np.ndarray] = {}
     for start in range(0, len(crops), 8):
-        features = teacher(mx.array(crops[start : start + 8]))
+        features = teacher(mx.array(crops[start : start + 8]), readouts)
         for tap, f in features.items():
             moments[tap] = moments.get(tap, 0) + np.array(gram(f).sum(axis=0), np.float64)
     directions, scale = {}, {}
@@ -70,8 +74,10 @@ def principal_axes(teacher: Teacher, crops: np.ndarray, readouts: Mapping[str, R
 
 
 def save_compact(path: Path, weights: Weights, axes: Axes, options: Options) -> None:
-    """Weights and axes in float16, what they are in the metadata; written whole or not at all."""
-    tensors = {name: np.array(tensor.astype(mx.float16)) for name, tensor in (weights | axes.tensors()).items()}
+    """Weights and axes in float16, but for those of hints, and what they are; written whole or not at all."""
+    left = {f"{hint}.{part}" for hint in HINTS for part in ("readout.weight", "readout.bias", "axes")}
+    kept = {name: tensor for name, tensor in (weights | axes.tensors()).items() if name not in left}
+    tensors = {name: np.array(tensor.astype(mx.float16)) for name, tensor in kept.items()}
     training = options.model_dump_json()
     checkpoint.write(path, tensors, {"network": "compact", "preprocessing": "centered", "training": training})
 
@@ -83,3 +89,11 @@ def load_compact(path: Path, architecture: Architecture) -> tuple[Weights, Axes]
     if {name: tensor.shape for name, tensor in weights.items()} != architecture.shapes():
         raise WrongCall(f"{path} has other channels or readouts than the options; give its own with --set")
     return weights, Axes.from_tensors(tensors)
+
+
+def load_axes(path: Path, architecture: Architecture) -> Axes:
+    """The coordinates of a compact network; WrongCall when there are not as many as the architecture reads out."""
+    axes = Axes.from_tensors(load_arrays(path))
+    if any(axes.directions[tap].shape[1] != readout.channels for tap, readout in architecture.readouts.items()):
+        raise WrongCall(f"{path} has other readouts than the options; give its own with --set readouts=…")
+    return axes

@@ -21,6 +21,15 @@ from artkit.nets.layers import conv2d
 
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _BLOCKS = ((1, 2, 16), (2, 2, 32), (3, 4, 64), (4, 4, 128), (5, 1, 128))
+_FINE = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1")  # VGG-19's own
+
+# What the teacher computes on the way, by the names of the compact network's layers: VGG-19's own and the encoder's.
+# With how many channels there are.
+HINTS = {
+    **{"relu1_2": 64, "relu2_2": 128},
+    **{"deep1_2": 16, "deep2_1": 32, "deep2_2": 32, "deep3_1": 64, "relu3_2": 64, "relu3_3": 64, "relu3_4": 64},
+    **{"relu4_2": 128, "relu4_3": 128, "relu4_4": 128},
+}
 
 
 def _encoder() -> Architecture:
@@ -32,7 +41,7 @@ def _encoder() -> Architecture:
 
 
 class Teacher:
-    """(B, H, W, 3), sRGB 0..1 -> {tap: features} at relu1_1 … relu5_1 (64, 128, 256, 512 and 512 channels).
+    """(B, H, W, 3), sRGB 0..1 -> {tap: features} at relu1_1 … relu5_1 (64, 128, 256, 512 and 512 channels), and HINTS.
 
     It can stand in for a FeatureNetwork: in layout it is VGG-19.
     """
@@ -53,12 +62,14 @@ class Teacher:
 
     def __call__(self, x: mx.array, taps: Iterable[str] = TAPS) -> dict[str, mx.array]:
         wanted = set(taps)
-        found = self._vgg(x, [tap for tap in TAPS[:3] if tap in wanted])
-        if deep := [tap for tap in TAPS[3:] if tap in wanted]:
+        found = self._vgg(x, [tap for tap in _FINE if tap in wanted])
+        if deep := {tap.replace("deep", "relu"): tap for tap in wanted if tap not in _FINE}:
             conv0, bias0 = self._auxiliary["conv0.weight"], self._auxiliary["conv0.bias"]
-            for tap, f in self._encoder(conv2d(x, conv0, bias0), deep).items():
-                name = tap.replace("relu", "conv") + "_aux"
-                found[tap] = mx.maximum(
-                    conv2d(f, self._auxiliary[f"{name}.weight"], self._auxiliary[f"{name}.bias"]), 0
-                )
+            for layer, f in self._encoder(conv2d(x, conv0, bias0), deep).items():
+                found[deep[layer]] = self._as_vgg(layer, f) if deep[layer] in TAPS else f
         return found
+
+    def _as_vgg(self, tap: str, f: mx.array) -> mx.array:
+        """The encoder's features in the channels of VGG-19."""
+        name = tap.replace("relu", "conv") + "_aux"
+        return conv2d(f, self._auxiliary[f"{name}.weight"], self._auxiliary[f"{name}.bias"], relu=True)

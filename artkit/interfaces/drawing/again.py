@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from artkit import catalog
-from artkit._version import __version__
 from artkit.contract import PictureError, Recipe, Source, WrongCall
 from artkit.generate.plotter import PaperOptions
 from artkit.generate.sketch import load_sketch
@@ -52,8 +51,8 @@ def generate_again(
     )
     check(target, plan, options, movie["fps"] if movie else None)
     with progress(quiet) as shown:
-        if recipe.artkit != __version__:
-            shown.say(f"made by artkit {recipe.artkit}, this is {__version__}: the pixels may differ")
+        if different := recipe.differs(options):
+            shown.say(different)
         if movie:
             fixed = {name: value for name, value in values.items() if name not in movie["ranges"]}
             made = make_movie(Film.of(movie, model, fixed), fixed, target, plan, shown)
