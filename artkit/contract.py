@@ -70,7 +70,7 @@ class Options(BaseModel):
     """A technique's settings: default, range, unit and help text in one place, immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    method: ClassVar[int] = 1  # goes up when the same options would make another picture than before
+    recipe_method: ClassVar[int] = 1  # goes up when the same options would make another picture than before
 
     if not TYPE_CHECKING:  # editors keep the fields as arguments
 
@@ -142,8 +142,8 @@ class Recipe:
 
     def differs(self, options: Options) -> str:
         """What to say before it is repeated with these options: why the picture may be another one, "" if it is not."""
-        if self.method != options.method:
-            ours = f"method {options.method}, not {self.method}"
+        if self.method != options.recipe_method:
+            ours = f"method {options.recipe_method}, not {self.method}"
             return f"this artkit makes it in another way ({ours}): the result will differ"
         if self.artkit != __version__:
             return f"made by artkit {self.artkit}, this is {__version__}: the pixels may differ"

@@ -17,7 +17,7 @@ import artkit
 
 HERE = Path(__file__).parents[1]
 PHOTO, STYLE = HERE / "samples" / "astronaut.jpg", HERE / "samples" / "night.jpg"
-EDGE, COLUMNS, LABEL, GAP = 288, 4, 34, 6
+SIZE, EDGE, COLUMNS, LABEL, GAP = 448, 288, 4, 34, 6  # painted larger than shown: a face needs some pixels
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "--content-weight 0.15": {"content_weight": 0.15},
@@ -35,7 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def main() -> None:
     cells = [("the photo", np.array(Image.open(PHOTO))), ("the style", np.array(Image.open(STYLE)))]
     for label, options in VARIANTS.items():
-        cells.append((label, np.array(artkit.stylize(PHOTO, STYLE, size=EDGE, **options))))
+        cells.append((label, np.array(artkit.stylize(PHOTO, STYLE, size=SIZE, **options))))
         print(label, flush=True)
     rows = -(-len(cells) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * (EDGE + GAP) - GAP, rows * (EDGE + LABEL)), "white")

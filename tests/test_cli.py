@@ -344,22 +344,22 @@ def test_again_says_when_another_method_made_the_picture(run: Run) -> None:
     assert run("stylize", "cat.png", *QUICK, "-o", "old.png").code == 0
     recipe = load_recipe("old.png")
     assert recipe is not None
-    assert recipe.method == OptimizeOptions.method > 1
+    assert recipe.method == OptimizeOptions.recipe_method > 1
     assert "another way" not in run("again", "old.png").err
     artkit.save(load("old.png"), "older.png", recipe=dataclasses.replace(recipe, method=1))
     assert "method" not in json.loads(run("info", "older.png", "--json").out)["recipe"]  # as before there were numbers
     ended = run("again", "older.png")
     assert ended.code == 0
     (said,) = [line for line in ended.err.splitlines() if "another way" in line]
-    assert f"method {OptimizeOptions.method}, not 1" in said
+    assert f"method {OptimizeOptions.recipe_method}, not 1" in said
     assert load_recipe("older_again.png") == recipe
     assert "another way" not in run("again", "older_again.png").err
 
 
 def test_info_shows_the_method_of_techniques_that_have_one(run: Run) -> None:
     assert run("stylize", "cat.png", *QUICK, "-o", "old.png").code == 0
-    assert f"method {OptimizeOptions.method}" in run("info", "old.png").out
-    assert json.loads(run("info", "old.png", "--json").out)["recipe"]["method"] == OptimizeOptions.method
+    assert f"method {OptimizeOptions.recipe_method}" in run("info", "old.png").out
+    assert json.loads(run("info", "old.png", "--json").out)["recipe"]["method"] == OptimizeOptions.recipe_method
     recipe = load_recipe("old.png")
     assert recipe is not None
     artkit.save(load("old.png"), "older.png", recipe=dataclasses.replace(recipe, method=1))

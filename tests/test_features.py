@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from artkit.checkpoint import load_arrays
-from artkit.contract import WrongCall
+from artkit.contract import WeightsError, WrongCall
 from artkit.nets.features import (
     COMPACT,
     VGG16,
@@ -159,6 +159,13 @@ def test_a_compact_network_is_known_by_its_tensors():
     wanted = hidden @ weights["relu3_1.readout.weight"].reshape(6, 40).T + weights["relu3_1.readout.bias"]
     got = FeatureNetwork(wide, weights, "none")(picture(), ["relu3_1"])["relu3_1"]
     assert mx.allclose(got, wanted, rtol=1e-3, atol=1e-4 * float(mx.abs(wanted).max()))
+
+
+@pytest.mark.parametrize("lacking", ["deep", "conv4", "relu5_1.readout", "conv2_1.bias", ""])
+def test_other_weights_are_not_taken_for_a_compact_network(lacking: str):
+    kept = {name: t for name, t in random_weights(COMPACT).items() if lacking and not name.startswith(lacking)}
+    with pytest.raises(WeightsError, match="add or train them again"):
+        compact_of(kept)
 
 
 def test_the_chains_of_a_compact_network_are_two():

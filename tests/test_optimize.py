@@ -141,8 +141,8 @@ def test_a_checkpoint_of_another_artkit_is_refused(tmp_path: Path, monkeypatch: 
     steps = optimize_steps(PHOTO, [STYLE], options(), checkpoint=file)
     next(iter(steps))
     steps.close()  # type: ignore[attr-defined]
-    monkeypatch.setattr(OptimizeOptions, "method", 1)
-    with pytest.raises(WrongCall, match="from other pictures or options"):
+    monkeypatch.setattr(OptimizeOptions, "recipe_method", 1)
+    with pytest.raises(WrongCall, match="from other pictures, other options or another artkit"):
         list(optimize_steps(PHOTO, [STYLE], options(), checkpoint=file, resume=True))
 
 
@@ -151,7 +151,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
     steps = optimize_steps(PHOTO, [STYLE], options(), checkpoint=file)
     next(iter(steps))
     steps.close()  # type: ignore[attr-defined]
-    with pytest.raises(WrongCall, match="from other pictures or options"):
+    with pytest.raises(WrongCall, match="from other pictures, other options or another artkit"):
         list(optimize_steps(PHOTO, [STYLE], options(tv_weight=9), checkpoint=file, resume=True))
     file.write_bytes(b"not a checkpoint")
     with pytest.raises(PictureError, match="damaged"):

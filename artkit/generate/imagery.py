@@ -43,7 +43,7 @@ OWN = "own"  # the palette that leaves the colors as they are
 class NeuralOptions(CanvasOptions):
     """What every piece that looks with a network has."""
 
-    method: ClassVar[int] = 2  # the compact network's second shape
+    recipe_method: ClassVar[int] = 2  # the compact network's second shape
 
     size: Annotated[Size, BeforeValidator(parse_size)] = Field(
         default=Size(768, 768), description="Width x height in pixels, or one number for a square"

@@ -37,7 +37,7 @@ class Plan:
     def recipe(self, photo: Source) -> Recipe:
         """How the picture of `photo` is made."""
         options = self.job.options.model_dump(mode="json") | self.saving.model_dump(mode="json")
-        return Recipe(self.job.technique, options, (photo, *self.job.sources), method=self.job.options.method)
+        return Recipe(self.job.technique, options, (photo, *self.job.sources), method=self.job.options.recipe_method)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def _drawing(file: Path) -> tuple[str, dict[str, Any]]:
 
 def _told(recipe: Recipe) -> Iterable[str]:
     """A recipe as lines: the files, then the options that are not the default, then the others."""
-    numbered = recipe.method != 1 or _model(recipe).method != 1
+    numbered = recipe.method != 1 or _model(recipe).recipe_method != 1
     yield f"artkit {recipe.technique}, version {recipe.artkit}" + (f", method {recipe.method}" if numbered else "")
     for source in recipe.sources:
         yield f"  {source.role + ':':16} {source.path}  (SHA-256 {source.sha256[:12]}…)"

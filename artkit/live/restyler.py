@@ -159,8 +159,9 @@ class Restyler:
         """What is drawn of a sight, seen while another was painted. Every drawing is to be finished. Errors: `draw`."""
         begun = self._clock()
         drawing = self._painted(sight)
-        self._keep_up(max(sight.seconds, self._clock() - begun, self._finishing), sight.most)
-        return drawing
+        if max(sight.small.shape[:2]) == min(max(sight.frame.shape[:2]), self._pace.size(sight.most)):
+            self._keep_up(max(sight.seconds, self._clock() - begun, self._finishing), sight.most)
+        return drawing  # one seen before the size changed says nothing about the new size
 
     def finish(self, drawing: Drawing) -> np.ndarray:
         """The picture of a drawing, (h, w, 3) uint8, finished while another is painted."""

@@ -78,7 +78,7 @@ class Architecture:
 
     @property
     def taps(self) -> tuple[str, ...]:
-        """Every tap, shallow to deep."""
+        """Every tap, in the order of the layers."""
         convs = [layer.tap for layer in self.layers if isinstance(layer, Conv)]
         return tuple(tap for tap in convs if tap in self.readouts) if self.readouts else tuple(convs)
 
@@ -158,8 +158,8 @@ VGG16 = _vgg(vgg.VGG16)
 VGG19 = _vgg(vgg.VGG19)
 
 
-# Of the compact network, measured (benchmarks/RESULTS.md): its relu4_1 follows the teacher's to nine tenths of the
-# energy, and a picture may change in the rest unseen.
+# Measured (benchmarks/RESULTS.md): painted coarse to fine, a weight in the compact network keeps as much of a photo as
+# the same weight in its teacher does at one scale.
 CONTENT_SCALE = 1.8
 
 
@@ -195,19 +195,25 @@ def _place(name: str) -> tuple[int, int]:
 
 
 def compact_of(weights: Mapping[str, mx.array]) -> Architecture:
-    """The architecture of a compact network, from its tensors."""
+    """The architecture of a compact network, from its tensors; WeightsError when they are not those of one."""
     fine: dict[int, list[int]] = {}
     deep: dict[int, list[int]] = {}
     for name in sorted((name for name in weights if re.fullmatch(r"(conv|deep)\d_\d\.weight", name)), key=_place):
         block, n = _place(name)
         chain = fine if name.startswith("conv") and (block, n) <= FINE_END else deep
         chain.setdefault(block, []).append(weights[name].shape[0])
-    readouts = []
-    for block in sorted(deep):
-        hidden = weights.get(f"relu{block}_1.hidden.weight")
-        channels = weights[f"relu{block}_1.readout.weight"].shape[0]
-        readouts.append(Readout(channels, 0 if hidden is None else hidden.shape[0]))
-    return compact([fine[block] for block in sorted(fine)], [deep[block] for block in sorted(deep)], readouts)
+    foreign = WeightsError("these weights are not those of a compact network of this artkit; add or train them again")
+    try:
+        taps = [f"relu{block}_1" for block in sorted(deep)]
+        hidden = [weights.get(f"{tap}.hidden.weight") for tap in taps]
+        out = [weights[f"{tap}.readout.weight"].shape[0] for tap in taps]
+        readouts = [Readout(o, 0 if h is None else h.shape[0]) for o, h in zip(out, hidden, strict=True)]
+        found = compact([fine[n] for n in sorted(fine)], [deep[n] for n in sorted(deep)], readouts)
+        if any(weights[name].shape != shape for name, shape in found.shapes().items()):
+            raise foreign
+    except (KeyError, ValueError):
+        raise foreign from None
+    return found
 
 
 # What comes with artkit.
@@ -252,7 +258,7 @@ class FeatureNetwork:
     padding: Padding = "reflect"
 
     def __call__(self, x: mx.array, taps: Iterable[str], unread: Collection[str] = ()) -> dict[str, mx.array]:
-        """(B, H, W, 3), sRGB 0..1 -> {tap: (B, H / stride, W / stride, C)}, shallow to deep.
+        """(B, H, W, 3), sRGB 0..1 -> {tap: (B, H / stride, W / stride, C)}, in the order of the layers.
 
         unread: taps wanted as they are before their readout.
         Nothing is computed that none of them needs. WrongCall names a tap that does not exist.
@@ -313,5 +319,10 @@ def load_features(name: str, pooling: Pooling = "max", padding: Padding = "refle
     mx.eval(tensors)
     architecture = ARCHITECTURES[about.network]
     if architecture is COMPACT:
-        return FeatureNetwork(compact_of(tensors), tensors, about.preprocessing)
+        try:
+            return FeatureNetwork(compact_of(tensors), tensors, about.preprocessing)
+        except WeightsError:
+            raise WeightsError(
+                f'the weights "{name}" are of another artkit; artkit weights remove {name}, and add some of this one'
+            ) from None
     return FeatureNetwork(architecture, tensors, about.preprocessing, pooling, padding)

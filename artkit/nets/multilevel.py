@@ -3,7 +3,7 @@
 Neighboring pixels are to change together, and the gradient of a style does not know: it is far more about fine detail
 than about what the same effort would gain over a whole sky. P adds up a picture's coarser and coarser versions,
 
-    P r = r + g U (r₁ + g U (r₂ + …)),   r₁ = D r, r₂ = D r₁ …
+    P r = r + U (r₁ + U (r₂ + …)),   r₁ = D r, r₂ = D r₁ …
 
 where D halves a picture and smooths it, and U is D's transpose, scaled to keep what is even. P is symmetric and
 positive definite, so that L-BFGS may begin its estimate of the inverse Hessian with it.
@@ -17,18 +17,20 @@ import mlx.core as mx
 
 from artkit.nets.layers import pool, upsample2
 
-GAIN = 1.2  # g: what a scale counts against the next finer one; measured over styles (benchmarks/RESULTS.md)
 LEAST = 8  # pixels along the shorter edge, below which a picture is halved no more
 
 
-def multilevel(r: mx.array, gain: float = GAIN, around: bool = False) -> mx.array:
-    """P r, for pictures (B, H, W, C); r itself where they are small. around: they go on at their other side."""
+def multilevel(r: mx.array, around: bool = False) -> mx.array:
+    """P r, for pictures (B, H, W, C); r itself where they are small.
+
+    around: they go on at their other side, and are halved no more where an edge is odd.
+    """
     _, height, width, _ = r.shape
-    if min(height, width) < LEAST:
+    if min(height, width) < LEAST or (around and (height % 2 or width % 2)):  # zeros at an odd edge would be seen
         return r
     coarse = _halved(r)
-    smooth = _smoothed(multilevel(_smoothed(coarse, around), gain, around), around)
-    return r + gain * _doubled(smooth, height, width)
+    smooth = _smoothed(multilevel(_smoothed(coarse, around), around), around)
+    return r + _doubled(smooth, height, width)
 
 
 def _halved(x: mx.array) -> mx.array:

@@ -57,7 +57,9 @@ class Checkpoint:
         except (RuntimeError, KeyError, ValueError):
             raise PictureError(f"{self.path} is no checkpoint, or a damaged one; run again without --resume") from None
         if about["fingerprint"] != self.fingerprint:
-            raise WrongCall(f"{self.path} is from other pictures or options; repeat those, or run without --resume")
+            raise WrongCall(
+                f"{self.path} is from other pictures, other options or another artkit; run without --resume"
+            )
         mx.eval(x, tensors)
         return Saved(x, about["scale"], about["before"], about["losses"], about["figures"], tensors)
 

@@ -188,7 +188,7 @@ class _Run:
         import hashlib
 
         digest = hashlib.sha256(self.options.model_dump_json(exclude={"max_memory"}).encode())
-        digest.update(f"{self.options.method} {self.sizes}".encode())
+        digest.update(f"{self.options.recipe_method} {self.sizes}".encode())
         pictures = [style for style in self.styles if isinstance(style, Picture)]
         digest.update("".join(style.sha256 for style in self.styles if isinstance(style, Moments)).encode())
         arrays = [self.photo.pixels, *(style.pixels for style in pictures), *self.masks]

@@ -39,7 +39,9 @@ LayerWeights = Annotated[dict[str, float], BeforeValidator(parse_weights)]
 class OptimizeOptions(Options):
     """Neural style by optimization (Gatys, Ecker and Bethge 2016), coarse to fine."""
 
-    method: ClassVar[int] = 3  # goes up, too, when the optimizer keeps another state: checkpoints are of one method
+    recipe_method: ClassVar[int] = (
+        3  # goes up, too, when the optimizer keeps another state: checkpoints are of one method
+    )
 
     size: int = Field(default=512, ge=64, le=16384, description="Longest edge of the result, pixels")
     style_weight: tuple[PositiveFloat, ...] = Field(

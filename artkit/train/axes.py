@@ -48,6 +48,8 @@ class Axes:
     @classmethod
     def from_tensors(cls, tensors: Weights) -> Axes:
         directions, scale = {}, {}
+        if missing := [tap for tap in TAPS if f"{tap}.axes" not in tensors]:
+            raise WrongCall(f"there are no coordinates of {missing[0]}; give a network that artkit train distil wrote")
         for tap in TAPS:
             axes = tensors[f"{tap}.axes"].astype(mx.float32)
             length = mx.sqrt(mx.square(axes).sum(axis=0).mean()).item()

@@ -26,7 +26,7 @@ import numpy as np
 from mlx.utils import tree_map
 from pydantic import Field, ValidationInfo, field_validator
 
-from artkit.contract import Options
+from artkit.contract import Options, WrongCall
 from artkit.nets.features import COMPACT, Architecture, Conv, FeatureNetwork, Readout, compact, compact_of
 from artkit.nets.statistics import gram
 from artkit.train.axes import Axes, Features, Weights, load_axes, load_compact, principal_axes
@@ -65,8 +65,10 @@ class DistilOptions(Options):
     @field_validator("fine", "deep")
     @classmethod
     def _blocks(cls, text: str, about: ValidationInfo) -> str:
+        block = r"\d+(,\d+){0,7}"
         blocks, example = (3, "32,64/112,112/256") if about.field_name == "fine" else (5, "24/48,48/96,96/160,160/160")
-        if not re.fullmatch(rf"\d+(,\d+)*(/\d+(,\d+)*){{{blocks - 1}}}", text):
+        last = r"\d+" if blocks == 3 else block  # the fine chain ends with one convolution
+        if not re.fullmatch(rf"({block}/){{{blocks - 1}}}{last}", text):
             raise ValueError(f"should be {blocks} blocks of numbers such as {example}")
         return text
 
@@ -94,11 +96,11 @@ DEFAULTS = DistilOptions()
 
 
 def hinted(architecture: Architecture, weight: float) -> Architecture:
-    """With a readout for every hint, of as many channels as the teacher has there at most."""
+    """With a readout for every hint that it has a layer for, of as many channels as the teacher has there at most."""
     if not weight:
         return architecture
     widths = {layer.tap: layer.channels for layer in architecture.layers if isinstance(layer, Conv)}
-    hints = {tap: Readout(min(widths[tap], channels)) for tap, channels in HINTS.items()}
+    hints = {tap: Readout(min(widths[tap], channels)) for tap, channels in HINTS.items() if tap in widths}
     return replace(architecture, readouts={**architecture.readouts, **hints})
 
 
@@ -286,6 +288,8 @@ def distil_steps(
         ]
         return noisy(np.concatenate(drawn), rng)
 
+    if start and like:
+        raise WrongCall("a network to go on from keeps its own coordinates; leave --like out")
     if start:
         architecture = options.architecture
         weights, axes = load_compact(start, architecture)

@@ -43,7 +43,7 @@ def _encoder() -> Architecture:
 class Teacher:
     """(B, H, W, 3), sRGB 0..1 -> {tap: features} at relu1_1 … relu5_1 (64, 128, 256, 512 and 512 channels), and HINTS.
 
-    It can stand in for a FeatureNetwork: in layout it is VGG-19.
+    It can stand in for a FeatureNetwork: in layout it is VGG-19. Some of its hints are the encoder's, and narrower.
     """
 
     architecture = VGG19

@@ -49,7 +49,7 @@ class Plan:
         values = {"piece": self.piece.name, "then": [each.text for each in self.after], **values_of(options)}
         values |= self.saving.model_dump(mode="json") | (self.paper.model_dump(mode="json") if self.paper else {})
         styles = tuple(source for each in self.after for source in each.sources)
-        return Recipe("generate", values | more, (*self.origin, *styles), method=options.method)
+        return Recipe("generate", values | more, (*self.origin, *styles), method=options.recipe_method)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def stylized(
         paintings, where = names or [style.picture for style in pictures], [mask.picture for mask in masks]
         job = job_of(paintings, where, options, lambda: [each.source for each in (*pictures, *masks)])
         made = job.options.model_dump(mode="json") | _saving(answer)
-        recipe = Recipe(job.technique, made, (photo.source, *job.sources), method=job.options.method)
+        recipe = Recipe(job.technique, made, (photo.source, *job.sources), method=job.options.recipe_method)
         return job.steps(photo.picture), recipe
 
     stem = f"{PurePath(photo.source.path).stem}_{label}"

@@ -81,7 +81,9 @@ class Refining:
             else:
                 whole = last.done >= last.total
                 values = options.model_dump(mode="json") | {"init": start.name}
-                recipe = studio.recipe_of("stylize", values, Source.of("photo", file), trail.sources, options.method)
+                recipe = studio.recipe_of(
+                    "stylize", values, Source.of("photo", file), trail.sources, options.recipe_method
+                )
                 name = f"{Path(file).stem}_{look.label}_refined"
                 said = "Refined" if whole else f"Stopped at {last.done / last.total:.0%}: the picture so far"
                 made = studio.keep(desk.folder, last.image, photo, name, recipe if whole else None)
