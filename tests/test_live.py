@@ -470,6 +470,19 @@ def test_three_threads_draw_the_pictures_that_one_does(rng: np.random.Generator)
         np.testing.assert_array_equal(picture, same, err_msg=f"frame {number}")
 
 
+def test_threads_take_shorter_turns_while_there_is_a_pipeline():
+    before, seen = sys.getswitchinterval(), []
+
+    def draw(frame: np.ndarray) -> np.ndarray:
+        seen.append(sys.getswitchinterval())
+        return frame
+
+    with Pipeline(Source(0, False, numbered(3)), lambda: draw, every=True) as pipeline:
+        assert len(list(pipeline.pictures())) == 3
+    assert seen == pytest.approx([0.0005] * 3)
+    assert sys.getswitchinterval() == before
+
+
 def test_a_file_plays_at_its_own_speed() -> None:
     begun = time.perf_counter()
     with Pipeline(Source(50, False, numbered(20)), lambda: lambda frame: frame) as pipeline:
@@ -547,6 +560,22 @@ def test_pictures_of_a_folder_have_one_size(tmp_path: Path, rng: np.random.Gener
         frames = list(source)
     assert [frame.shape for frame in frames] == [(20, 40, 3)] * 6
     np.testing.assert_array_equal(frames[0], np.array(load(tmp_path / "a.png").to_pil()))
+
+
+def test_pictures_of_a_folder_come_in_order_and_again(tmp_path: Path) -> None:
+    for level in range(7):
+        save(load(np.full((20, 24, 3), 30 * level, np.uint8)), tmp_path / f"{level}.png")
+    before = threading.active_count()
+    with open_source(str(tmp_path), fps=10, loop=True) as source:
+        levels = [int(frame.max()) // 30 for frame, _ in zip(source, range(18), strict=False)]
+    assert levels == [n % 7 for n in range(18)]
+    assert threading.active_count() == before
+    (tmp_path / "5.png").write_bytes(b"broken")
+    with open_source(str(tmp_path)) as source:
+        frames = iter(source)
+        assert [int(next(frames).max()) // 30 for _ in range(5)] == [0, 1, 2, 3, 4]
+        with pytest.raises(PictureError, match=r"5\.png"):
+            next(frames)
 
 
 class FakeCapture:

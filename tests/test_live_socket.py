@@ -145,6 +145,28 @@ def test_late_frames_are_dropped(client: TestClient, monkeypatch: pytest.MonkeyP
         assert len(slow.drawn) == 2
 
 
+def test_a_frame_that_is_long_to_decode_is_drawn_before_the_one_after_it(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, decoded, second = Slow(monkeypatch), live_client.decoded, threading.Event()
+
+    def reluctant(jpeg: bytes) -> np.ndarray:
+        pixels = decoded(jpeg)
+        if number_of(pixels) == 0:
+            second.wait(0.3)  # which the second one would need no longer than a moment for
+        second.set()
+        return pixels
+
+    monkeypatch.setattr(live_client, "decoded", reluctant)
+    with client.websocket_connect("/api/live") as socket:
+        camera = Camera(socket)
+        for number in range(2):
+            camera.send(number, barcode(number))
+            slow.go.release()
+        assert [camera.answer()[0] for _ in range(2)] == [0, 1]
+    assert slow.drawn == [0, 1]
+
+
 def test_the_look_changes_while_it_runs(client: TestClient) -> None:
     frame = barcode(5, 96, 54)
     with client.websocket_connect("/api/live") as socket:

@@ -92,7 +92,8 @@ def live(
         check_display()
 
     from artkit.interfaces.live.session import Session
-    from artkit.live.restyler import Look, Restyler, check
+    from artkit.live.look import Look, check
+    from artkit.live.restyler import Restyler
     from artkit.live.sources import open_source
     from artkit.stylize import gallery
     from artkit.video.media import check_film

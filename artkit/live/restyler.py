@@ -16,29 +16,19 @@ import cv2
 import mlx.core as mx
 import numpy as np
 
-from artkit.contract import ArtkitError, WrongCall
-from artkit.image import fit, load
+from artkit.contract import ArtkitError
+from artkit.image import fit
+from artkit.live.look import DEFAULTS, Look, brush_for, has_light
 from artkit.live.options import LiveOptions
 from artkit.live.pace import Pace
 from artkit.live.smoothing import Eye, Glance, Hand
 from artkit.nets.stylenets import Code
-from artkit.stylize import gallery
 from artkit.stylize.banding import draw
-from artkit.stylize.feedforward import PLAIN_SIZE, Brush
+from artkit.stylize.feedforward import Brush
 from artkit.stylize.manifest import PlanName
-from artkit.stylize.options import RestyleOptions
 from artkit.stylize.texture import amplitude, smooth_noise
 
-DEFAULTS = LiveOptions()
 FULL_SIZE = 400  # longest edge below which the full network is not worth its time, pixels
-
-
-@dataclass(frozen=True)
-class Look:
-    """What is wanted of the pictures. styles: names of the gallery, or paths of pictures to paint after."""
-
-    styles: tuple[str | Path, ...]
-    options: LiveOptions = DEFAULTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,7 +273,7 @@ class Restyler:
         if look.options.plan != "auto":
             return look.options.plan
         quick = self._full_is_slow or not artkit.device.uses_gpu()
-        return "light" if quick and _has_light(look) else "full"
+        return "light" if quick and has_light(look) else "full"
 
     def _keep_up(self, seconds: float, most: int) -> None:
         """Draw smaller, or with the light network, where frames take too long; seconds: what the last one took."""
@@ -291,46 +281,12 @@ class Restyler:
         if look is None or brush is None or _changes_nothing(look, brush):
             return
         self._pace.took(seconds * max(1, self._sharers()), look.options.fps, most)
-        if self._plan == "light" or look.options.plan != "auto" or not _has_light(look):
+        if self._plan == "light" or look.options.plan != "auto" or not has_light(look):
             return
         self._full_is_slow = self._pace.late if look.options.size else self._pace.size(most) < min(FULL_SIZE, most)
         if self._full_is_slow:
             self._plan, self._pace = "light", _pace("light", look.options)
             self._load(look, "light")
-
-
-def check(look: Look) -> None:
-    """What can be wrong with the styles, known without reading a network: UnknownStyle, WrongCall."""
-    if not look.styles:
-        raise WrongCall("no style given; artkit styles lists them")
-    names = [style for style in look.styles if isinstance(style, str)]
-    files = [style for style in look.styles if isinstance(style, Path)]
-    for name in names:
-        gallery.get(name)
-    if files and names:
-        raise WrongCall(f'"{names[0]}" is a named style and "{files[0]}" a picture; they cannot be mixed')
-    if files and look.options.plan == "light":
-        raise WrongCall("the light network draws named styles only; leave --light out to paint after a picture")
-    shares = look.options.style_weight
-    if shares and len(shares) != len(look.styles):
-        raise WrongCall(f"{len(shares)} style weights for {len(look.styles)} styles; give one for each")
-
-
-def brush_for(look: Look, plan: PlanName) -> Brush:
-    """The brush for styles of the gallery, or after picture files (which takes a moment, and the full network).
-
-    UnknownStyle, PictureError, WeightsError, WrongCall: as for `artkit stylize`.
-    """
-    check(look)
-    told = look.options.model_dump(include={"style_weight", "strength", "stroke", "texture"})
-    if isinstance(look.styles[0], Path):
-        pictures = [load(style) for style in look.styles]
-        return Brush.after(pictures, RestyleOptions(size=PLAIN_SIZE, **told))
-    return Brush.of([str(style) for style in look.styles], RestyleOptions(plan=plan, size=PLAIN_SIZE, **told))
-
-
-def _has_light(look: Look) -> bool:
-    return all(isinstance(style, str) and "light" in gallery.get(style).manifest.networks for style in look.styles)
 
 
 def _changes_nothing(look: Look, brush: Brush) -> bool:

@@ -7,10 +7,13 @@ with open_source("0") as source:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from artkit.video.decoding import is_address
 from artkit.video.media import Frames, read_frames
 
 WARM_UP = 5.0  # seconds that a camera may take for its first frame
+AHEAD = 3  # pictures of a folder that are read before they are needed: a GPU draws faster than one thread reads
 PATIENCE = 2.0  # seconds without a frame after which a camera counts as gone
 
 
@@ -89,19 +93,25 @@ def _folder(path: Path, fps: float, hold: float, loop: bool) -> Source:
     size = (first.shape[1], first.shape[0])
     times = max(1, round(hold * fps))
 
-    def frames() -> Iterator[np.ndarray]:
-        while True:
-            for file in files:
-                frame = covering(_pixels(file), *size)
-                yield from (frame for _ in range(times))
-            if not loop:
-                return
+    def read(file: Path) -> np.ndarray:
+        return covering(_pixels(file), *size)
 
-    return Source(fps, False, frames())
+    def frames() -> Generator[np.ndarray]:
+        following = itertools.cycle(files) if loop else iter(files)
+        with ThreadPoolExecutor(AHEAD) as readers:
+            coming = deque(readers.submit(read, file) for file in itertools.islice(following, AHEAD))
+            while coming:
+                frame = coming.popleft().result()
+                coming.extend(readers.submit(read, file) for file in itertools.islice(following, 1))
+                yield from itertools.repeat(frame, times)
+
+    shown = frames()
+    return Source(fps, False, shown, shown.close)
 
 
 def _pixels(file: Path) -> np.ndarray:
-    return np.array(load(file).to_pil().convert("RGB"))
+    """(H, W, 3), 8-bit."""
+    return cv2.convertScaleAbs(load(file).pixels, alpha=255)
 
 
 def covering(frame: np.ndarray, width: int, height: int) -> np.ndarray:

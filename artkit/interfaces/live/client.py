@@ -87,6 +87,7 @@ class Client:
         self._drawing: asyncio.Queue[tuple[Frame, asyncio.Task[bytes]]] = asyncio.Queue(1)
         self._at_work: set[asyncio.Task[bytes]] = set()
         self._writing = asyncio.Lock()
+        self._in_turn = asyncio.Lock()  # a small frame is decoded sooner than a large one before it
 
     async def serve(self) -> None:
         """Until the client leaves, or does not read, or says nothing for long."""
@@ -174,8 +175,10 @@ class Client:
             await self._drawing.put((frame, task))
 
     async def _drawn(self, frame: Frame) -> bytes:
-        pixels = await asyncio.to_thread(decoded, frame.jpeg)
-        drawn = await asyncio.wrap_future(self._engine.call(self._restyler.draw, pixels, self._most, urgent=True))
+        async with self._in_turn:
+            pixels = await asyncio.to_thread(decoded, frame.jpeg)
+            drawing = self._engine.call(self._restyler.draw, pixels, self._most, urgent=True)
+        drawn = await asyncio.wrap_future(drawing)
         return await asyncio.to_thread(lambda: encoded(Image.fromarray(drawn)))
 
     async def _answer(self) -> None:
