@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -35,14 +36,43 @@ PHOTO = ROOT / "samples" / "chelsea.jpg"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 DESK, PHONE = (1280, 860), (390, 844)
+# News reach the page later than answers do, each piece of them by so many milliseconds.
+LATE_NEWS = """
+const ask = window.fetch;
+window.fetch = async (...asked) => {
+  const answer = await ask(...asked);
+  if (!String(asked[0]?.url ?? asked[0]).includes("/queue/data")) return answer;
+  const late = new TransformStream({
+    async transform(piece, out) { await new Promise(done => setTimeout(done, 150)); out.enqueue(piece); }
+  });
+  return new Response(answer.body.pipeThrough(late), {status: answer.status, headers: answer.headers});
+};
+"""
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
     """The studio as `python app.py` serves it, with a gallery of its own."""
-    env = os.environ | {"ARTKIT_DATA_DIR": str(tmp_path_factory.mktemp("data"))}
+    with served(tmp_path_factory.mktemp("data"), "app.py") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory) -> Iterator[SimpleNamespace]:
+    """The studio at `address`, whose downloads wait for files in `folder`: see held_studio.py."""
+    folder = tmp_path_factory.mktemp("held")
+    with served(tmp_path_factory.mktemp("data"), "-m", "tests.held_studio", str(folder)) as address:
+        yield SimpleNamespace(address=address, folder=folder)
+        for begun in folder.glob("*.begun"):  # nothing is to hold the server up when it ends
+            begun.with_suffix(".go").touch()
+
+
+@contextlib.contextmanager
+def served(data: Path, *program: str) -> Iterator[str]:
+    """Where a program serves the studio, with a gallery of its own in `data`."""
+    env = os.environ | {"ARTKIT_DATA_DIR": str(data)}
     server = subprocess.Popen(
-        [sys.executable, "app.py", "--port", "0"], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
+        [sys.executable, *program, "--port", "0"], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
     )
     try:
         assert server.stdout is not None
@@ -73,7 +103,7 @@ def browser():
 @pytest.fixture
 def visit(browser, address):
     """Opens the studio as a new visitor; in the end there was no error in the console and no request elsewhere."""
-    contexts, wrong = [], []
+    contexts, wrong, places = [], [], []
 
     def watch(page) -> None:
         page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
@@ -81,16 +111,18 @@ def visit(browser, address):
         page.on("request", lambda sent: None if is_here(sent.url) else wrong.append(sent.url))
 
     def is_here(url: str) -> bool:
-        return url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))
+        return url.startswith((*places, *(place.replace("http", "ws") for place in places), "data:", "blob:"))
 
-    def open_page(size: tuple[int, int] = DESK, **settings):
+    def open_page(size: tuple[int, int] = DESK, *, at: str = address, script: str = "", **settings):
+        places.append(at)
         viewport = {"width": size[0], "height": size[1]}
         context = browser.new_context(viewport=viewport, accept_downloads=True, **settings)
         contexts.append(context)
+        context.add_init_script(script)
         page = context.new_page()
         page.set_default_timeout(40_000)
         watch(page)
-        page.goto(address)
+        page.goto(at)
         page.wait_for_selector("#styles .tile")
         return page
 
@@ -122,10 +154,19 @@ def painted(page, says: str = "") -> str:
     return line.inner_text()
 
 
-def downloaded(page, folder: Path) -> Path:
-    page.wait_for_selector("#download:not([disabled])")
+def appears(page, path: Path) -> None:
+    """Wait for a file that the server makes, while the page goes on."""
+    for _ in range(400):
+        if path.exists():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{path.name} is not there after 40 seconds")
+
+
+def downloaded(page, folder: Path, button: str = "#download") -> Path:
+    page.wait_for_selector(f"{button}:not([disabled])")
     with page.expect_download() as download:
-        page.click("#download")
+        page.click(button)
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
@@ -158,6 +199,52 @@ def test_from_drop_to_download_and_its_settings_back(visit, tmp_path):
     other.wait_for_function("document.querySelectorAll('#styles .cell.on').length === 2")
     other.set_input_files("#photo input[type=file]", PHOTO)
     painted(other, "The Scream + The Great Wave off Kanagawa · 256 × 170")
+    assert other.locator(".toast-message-text").count() == 0
+
+
+def test_no_click_is_lost_while_the_news_of_the_one_before_come_in(visit, tmp_path):
+    page = visit(script=LATE_NEWS)
+    small(page, 96)
+    page.locator("#samples .gallery-item").first.click()
+    painted(page, "The Starry Night")
+    names = ("scream", "wave", "mosaic", "kiss")
+    for name in names:
+        page.locator(f"#styles .cell[data-name={name}] .tile").click()
+        painted(page, gallery.get(name).manifest.title)
+    assert downloaded(page, tmp_path).stem.endswith(names[-1])
+
+
+def test_the_file_that_is_offered_is_of_the_picture_that_is_shown(visit, held, tmp_path):
+    page = visit(at=held.address)
+    small(page, 96)
+    page.set_input_files("#photo input[type=file]", PHOTO)
+    painted(page, "The Starry Night")
+    appears(page, held.folder / "chelsea_starry.begun")
+    page.locator("#styles .cell[data-name=scream] .tile").click()
+    painted(page, "The Scream")
+    (held.folder / "chelsea_starry.go").touch()
+    appears(page, held.folder / "chelsea_scream.begun")  # so that the page has heard of the other file
+    assert page.locator("#download").is_disabled()
+    (held.folder / "chelsea_scream.go").touch()
+    assert downloaded(page, tmp_path).name == "chelsea_scream.png"
+
+
+def test_the_file_that_create_offers_is_of_the_piece_that_is_shown(visit, held, tmp_path):
+    page = visit(at=held.address)
+    page.get_by_role("tab", name="Create", exact=True).click()
+    page.locator("label", has_text="Width x height").locator("input, textarea").fill("64")
+    for seed in (7, 8):
+        page.locator("label", has_text="Seed of every random draw").locator("input").last.fill(str(seed))
+        page.click("#draw")
+        page.locator("#create-news .done", has_text=f"seed {seed}").wait_for()
+        assert page.locator("#create-download").is_disabled()
+        if seed == 7:
+            appears(page, held.folder / "flow_7.begun")
+    (held.folder / "flow_7.go").touch()
+    appears(page, held.folder / "flow_8.begun")
+    assert page.locator("#create-download").is_disabled()
+    (held.folder / "flow_8.go").touch()
+    assert downloaded(page, tmp_path, "#create-download").name == "flow_8.png"
 
 
 def test_a_picture_and_a_style_take_each_others_place(visit):
@@ -191,6 +278,7 @@ def test_errors_are_sentences(visit, tmp_path):
     broken = tmp_path / "holiday.jpg"
     broken.write_bytes(b"no picture at all")
     page = visit()
+    small(page)
     page.locator("#samples .gallery-item").first.click()  # a place that the page itself has filled is no other
     painted(page)
     page.set_input_files("#photo input[type=file]", broken)
@@ -338,7 +426,7 @@ def finished(folder: Path, alpha: np.ndarray | None = None) -> studio.Finished:
     photo = Picture(image, alpha, "cat.jpg")
     options = RestyleOptions(size=16, strength=0.7, keep_color="luma").model_dump(mode="json")
     style = Source("style", "starry", "0" * 64)
-    recipe = studio.recipe_of("restyle", options, Source("photo", "/home/me/cat.jpg", "1" * 64), (style,))
+    recipe = studio.recipe_of("restyle", options, Source("photo", "/home/me/cat.jpg", "1" * 64), (style,), 1)
     return studio.keep(folder, image, photo, "cat_starry", recipe)
 
 

@@ -33,6 +33,7 @@ from artkit.interfaces.server.folder import kept_clean, private_folder
 from artkit.interfaces.server.guard import Gate, Limits
 from artkit.interfaces.server.options import ServeOptions
 from artkit.interfaces.server.orders import MAX_STYLES, Upload, generated, parse_options, read_upload, stylized
+from artkit.interfaces.server.streams import Streams
 from artkit.stylize import gallery
 
 MAX_FIELD = 1 << 16  # bytes of a field that is no file
@@ -72,6 +73,7 @@ def api(settings: ServeOptions, engine: Engine, folder: Path) -> FastAPI:
 
     about = server_docs.about(live_socket.__doc__ or "")
     app = FastAPI(title="artkit", version=__version__, description=about, docs_url=None, redoc_url=None, lifespan=life)
+    app.add_middleware(Streams)
     app.add_middleware(Limits, largest=settings.max_upload)
     app.add_middleware(Gate, auth=settings.auth)
     server_errors.install(app)

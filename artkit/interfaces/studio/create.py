@@ -77,10 +77,12 @@ def create_tab(desk: Desk) -> None:
                     yield {news: waiting(update)}
                     continue
                 last = update
+                desk.show(request, "create", None)
                 said = f"Drawing, {update.done / update.total:.0%}{clock.left(update)}"
                 yield {
                     news: bar(said, update.done / update.total), empty: gr.HTML(visible=False),
                     canvas: gr.Image(small(update.pixels, SHOWN), visible=True),
+                    download: gr.DownloadButton(interactive=False),  # what it had is another picture
                 }  # fmt: skip
             if begun.replaced:
                 return
@@ -92,12 +94,14 @@ def create_tab(desk: Desk) -> None:
             recipe = plan.recipe(options) if whole else None
             kept = studio.keep(desk.folder, last.image, None, f"{name}_{options.seed}", recipe)
             height, width = last.image.shape[:2]
+            desk.show(request, "create", kept)
             kinds = [*FORMATS, *([SVG] if piece.lines and whole else []), *([MOVIE] if piece.loops and whole else [])]
             yield {
                 finished: kept, drawn: (name, options, file if origin else None), **buttons(drawing=False),
                 kind: gr.Dropdown(kinds, value="PNG"), empty: gr.HTML(visible=False),
                 canvas: gr.Image(small(last.pixels, SHOWN), visible=True),
                 news: line(f"{label(name)}, seed {options.seed} · {width} × {height}", "done"),
+                download: gr.DownloadButton(interactive=False),  # until the file is written
             }  # fmt: skip
 
     def file_of(kept: Finished | None, what: Any, wanted: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
@@ -110,7 +114,8 @@ def create_tab(desk: Desk) -> None:
                 yield from film(kept, name, options, file, request)
                 return
             path = _svg(desk, kept, *what) if wanted == SVG else kept.write(wanted, desk.folder)
-            yield {download: gr.DownloadButton(value=str(path), interactive=True)}
+            current = desk.shows(request, "create", kept)  # or by now the page shows another, whose file is to come
+            yield {download: gr.DownloadButton(value=str(path), interactive=True) if current else gr.skip()}
 
     def film(
         kept: Finished, name: str, options: Any, file: str | None, request: gr.Request
@@ -142,7 +147,7 @@ def create_tab(desk: Desk) -> None:
             ),
         }  # fmt: skip
 
-    told = [canvas, empty, news, go, stop, finished, drawn, kind]
+    told = [canvas, empty, news, go, stop, finished, drawn, kind, download]
 
     with settings:
 
@@ -171,7 +176,7 @@ def create_tab(desk: Desk) -> None:
     choice.input(follow, choice, source, **QUIET)
     stop.click(desk.stopper("create"), None, None, queue=False, api_visibility="private")
     for event in (finished.change, kind.input):
-        recover(event(file_of, [finished, drawn, kind], [*told, download], **QUIET), news, go, stop)
+        recover(event(file_of, [finished, drawn, kind], told, **QUIET), news, go, stop)
 
 
 def _to_follow(piece: catalog.Piece) -> str:

@@ -75,6 +75,7 @@ class Desk:
     def __init__(self, engine: Engine, folder: Path, largest: int) -> None:
         self.engine, self.folder, self.largest = engine, folder, largest
         self._runs: dict[tuple[str, str], Run] = {}
+        self._shown: dict[tuple[str, str], object] = {}
         self._lock = threading.Lock()
 
     def allow(self, edge: int) -> None:
@@ -106,6 +107,16 @@ class Desk:
         if run is not None:
             run.stop()
 
+    def show(self, request: gr.Request, kind: str, made: object) -> None:
+        """What the page of this visitor shows of a kind from now on; None: something new is under way."""
+        with self._lock:
+            self._shown[_owner(request), kind] = made
+
+    def shows(self, request: gr.Request, kind: str, made: object) -> bool:
+        """Whether the page still shows this, so that a file of it may be offered there."""
+        with self._lock:
+            return self._shown.get((_owner(request), kind)) is made
+
     def stopper(self, kind: str) -> Callable[[gr.Request], None]:
         """What a stop button calls."""
 
@@ -117,9 +128,10 @@ class Desk:
     def leave(self, request: gr.Request) -> None:
         """The visitor has closed the page."""
         with self._lock:
-            for owner, kind in list(self._runs):
-                if owner == _owner(request):
-                    del self._runs[owner, kind]
+            for known in (self._runs, self._shown):
+                for owner, kind in list(known):
+                    if owner == _owner(request):
+                        del known[owner, kind]
         self.engine.cancel(_owner(request))
 
 

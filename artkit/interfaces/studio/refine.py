@@ -87,8 +87,10 @@ class Refining:
                 name = f"{Path(file).stem}_{look.label}_refined"
                 said = "Refined" if whole else f"Stopped at {last.done / last.total:.0%}: the picture so far"
                 made = studio.keep(desk.folder, last.image, photo, name, recipe if whole else None)
+                desk.show(request, "easel", made)
                 waits = gr.DownloadButton(interactive=False)  # until the new file is written
-                yield {**idle, easel.finished: made, easel.download: waits, easel.news: line(said, "done")}
+                told = line(said + _instead(paintings), "done")
+                yield {**idle, easel.finished: made, easel.download: waits, easel.news: told}
 
     def _options(self, data: dict[Any, Any], look: Look, start: Path) -> OptimizeOptions:
         shared = {name: getattr(look.options, name) for name in ("size", "style_weight", "keep_color", "max_memory")}
@@ -128,7 +130,13 @@ def _painting(name: str) -> str:
     if style.moments:
         return name
     if style.preview is None:
-        raise WrongCall(
-            f'the style "{name}" has no picture to refine after; drop its painting under "How Refine paints"'
-        )
+        why = f": {gallery.OUTDATED}" if style.outdated else " has no picture to refine after"
+        raise WrongCall(f'the style "{name}"{why}; drop its painting under "How Refine paints"')
     return str(style.preview)
+
+
+def _instead(paintings: tuple[str, ...]) -> str:
+    """What to add of styles whose previews were painted after because they are outdated."""
+    styles = [style for style in gallery.installed()[0] if str(style.preview) in paintings]
+    names = " and ".join(f'"{style.name}"' for style in styles if style.outdated)
+    return f", after the preview of {names}: {gallery.OUTDATED}" if names else ""

@@ -60,7 +60,7 @@ def stylize_tab(desk: Desk) -> gr.HTML:
         yield from _paint(desk, settings, easel, data, request)
 
     def paint_again(data: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        yield from paint(data, request) if data[photo] else [{}]
+        yield from paint(data, request) if data[photo] else [gr.skip()]
 
     told = {*settings.dials.values(), settings.own, *vars(easel).values()} - {easel.kind, easel.stop}
 
@@ -94,11 +94,14 @@ def stylize_tab(desk: Desk) -> gr.HTML:
     back = [styles, painting, settings.own, recall, easel.news, *others.values(), *dials.values()]
     paints(recall.upload(bring_back, recall, back, **QUIET).success, paint_again)
 
-    def file_of(kept: Finished | None, wanted: str) -> Any:
+    def file_of(kept: Finished | None, wanted: str, request: gr.Request) -> Any:
         if kept is None:
             return gr.DownloadButton(interactive=False)
         with sentences():
-            return gr.DownloadButton(value=str(kept.write(wanted, desk.folder)), interactive=True)
+            path = kept.write(wanted, desk.folder)
+        if not desk.shows(request, "easel", kept):
+            return gr.skip()  # by now the page shows another picture, or soon will
+        return gr.DownloadButton(value=str(path), interactive=True)
 
     for event in (easel.finished.change, easel.kind.change):
         event(file_of, [easel.finished, easel.kind], easel.download, **QUIET)
@@ -144,6 +147,7 @@ def _paint(
             return
         desk.allow(look.options.size)
         begun, trail, size = time.monotonic(), Trail(), look.options.size
+        desk.show(request, "easel", None)
         yield {
             easel.news: bar(f"Painting {look.title}", None),
             easel.plot: gr.HTML("", visible=False),
@@ -162,13 +166,17 @@ def _paint(
                 said = bar(f"A first look; now {size} pixels", None)
                 yield {easel.result: shown, easel.empty: gr.HTML(visible=False), easel.news: said}
                 continue
-            recipe = studio.recipe_of("restyle", look.options.model_dump(mode="json"), source, trail.sources)
+            recipe = studio.recipe_of(
+                "restyle", look.options.model_dump(mode="json"), source, trail.sources, look.options.recipe_method
+            )
             height, width = update.image.shape[:2]
             said = f"{look.title} · {width} × {height} · {time.monotonic() - begun:.1f} s"
+            made = studio.keep(desk.folder, update.image, photo, f"{Path(file).stem}_{look.label}", recipe)
+            if run.replaced:
+                return
+            desk.show(request, "easel", made)
             yield {
                 easel.result: shown, easel.empty: gr.HTML(visible=False), easel.news: line(said, "done"),
-                easel.refine: gr.Button(interactive=True),
-                easel.finished: studio.keep(
-                    desk.folder, update.image, photo, f"{Path(file).stem}_{look.label}", recipe
-                ),
+                easel.refine: gr.Button(interactive=True), easel.finished: made,
+                easel.download: gr.DownloadButton(interactive=False),  # until the file is written
             }  # fmt: skip
