@@ -6,12 +6,14 @@
 Everything is imported when it is first used, so that `import artkit` costs nothing.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from artkit._version import __version__
 
+TYPE_CHECKING = False  # as in typing, whose import would be nearly all of the time
 if TYPE_CHECKING:
+    from typing import Any
+
     from artkit.contract import ArtkitError, Step
     from artkit.generate import generate
     from artkit.generate.sketch import sketch
@@ -49,6 +51,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    import importlib
+
     if name in ("stylize", "generate"):
         return importlib.import_module(f"artkit.{name}")  # packages that can be called
     if name not in _HOMES:

@@ -18,7 +18,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -70,7 +70,6 @@ class Options(BaseModel):
     """A technique's settings: default, range, unit and help text in one place, immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    recipe_method: ClassVar[int] = 1  # goes up when the same options would make another picture than before
 
     if not TYPE_CHECKING:  # editors keep the fields as arguments
 
@@ -80,6 +79,11 @@ class Options(BaseModel):
                 super().__init__(**values)
             except ValidationError as error:
                 raise WrongCall(_said(error, type(self))) from None
+
+    @property
+    def recipe_method(self) -> int:
+        """The number of the way that these options make a picture: goes up when they come to make another one."""
+        return 1
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> Self:
@@ -140,11 +144,10 @@ class Recipe:
     artkit: str = __version__
     method: int = 1
 
-    def differs(self, options: Options) -> str:
-        """What to say before it is repeated with these options: why the picture may be another one, "" if it is not."""
-        if self.method != options.recipe_method:
-            ours = f"method {options.recipe_method}, not {self.method}"
-            return f"this artkit makes it in another way ({ours}): the result will differ"
+    def differs(self, method: int) -> str:
+        """What to say before it is repeated, by this method: why the picture may be another one, "" if it is not."""
+        if self.method != method:
+            return f"this artkit makes it in another way (method {method}, not {self.method}): the result will differ"
         if self.artkit != __version__:
             return f"made by artkit {self.artkit}, this is {__version__}: the pixels may differ"
         return ""

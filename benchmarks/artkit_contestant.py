@@ -16,7 +16,8 @@ from pairs import PAIRS
 from processes import Contestant
 
 from artkit import image
-from artkit.nets.features import VGG19, FeatureNetwork, preprocess
+from artkit.nets.architectures import VGG19
+from artkit.nets.features import FeatureNetwork, preprocess
 from artkit.nets.stylenets import PLANS, Code, StyleNetwork
 from artkit.stylize.optimize import optimize_steps
 from artkit.stylize.options import OptimizeOptions

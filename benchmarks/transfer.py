@@ -20,7 +20,8 @@ from machine import describe
 from pairs import PAIRS, add_shared, check_shared, read, write
 
 from artkit.checkpoint import load_arrays
-from artkit.nets.features import COMPACT, FeatureNetwork, compact_of, load_features
+from artkit.nets.architectures import COMPACT, compact_of
+from artkit.nets.features import FeatureNetwork, load_features
 from artkit.nets.optimizers import LBFGS
 from artkit.stylize.objective import Objective
 from artkit.stylize.optimize import make_aim

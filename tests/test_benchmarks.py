@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from artkit import image
-from artkit.nets.features import VGG19, FeatureNetwork
+from artkit.nets.architectures import VGG19
+from artkit.nets.features import FeatureNetwork
 from artkit.train.teacher import Teacher
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -20,7 +20,7 @@ from PIL import Image
 import artkit
 from artkit.contract import Recipe, Step
 from artkit.image import Picture, load, load_recipe
-from artkit.interfaces import cli, painting
+from artkit.interfaces import cli, commands, painting
 from artkit.stylize import prepare
 from artkit.stylize.options import OptimizeOptions
 
@@ -328,6 +328,34 @@ def test_ctrl_c_before_anything_happened(run: Run, monkeypatch: pytest.MonkeyPat
     assert not Path("cat_gold.png").exists()
 
 
+def test_a_coarsest_scale_near_the_size_is_left_out_and_the_person_told(run: Run) -> None:
+    for smallest, told in ((0, False), (40, False), (56, True), (64, False), (80, False)):
+        ended = run("stylize", "cat.png", *QUICK, "--min-size", smallest, "--overwrite")
+        said = f"--min-size {smallest} is left out: --size 64 is less than 1.3 times as large"
+        assert (said in ended.err.splitlines()) == told
+    assert run("stylize", "cat.png", *QUICK, "--min-size", 56, "--overwrite", "--quiet").err == ""
+    assert "left out where the size is less than 1.3 times as large" in " ".join(run("stylize", "--help").out.split())
+
+
+@pytest.mark.parametrize("module", ["click", "artkit.interfaces.stylize_cli", "numpy", "mlx.core"])
+def test_ctrl_c_while_artkit_is_imported(module: str) -> None:
+    code = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from artkit.interfaces.cli import main
+main(["stylize", "cat.png", "--style", "gold.png", "--size", "64", "--iterations", "1"])
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 130, ended.stderr
+    assert len(ended.stderr.splitlines()) <= 1
+    assert "Traceback" not in ended.stderr
+    assert list(Path().glob("cat_*")) == []
+
+
 # --- again and info -----------------------------------------------------------------------------------------------
 
 
@@ -344,22 +372,22 @@ def test_again_says_when_another_method_made_the_picture(run: Run) -> None:
     assert run("stylize", "cat.png", *QUICK, "-o", "old.png").code == 0
     recipe = load_recipe("old.png")
     assert recipe is not None
-    assert recipe.method == OptimizeOptions.recipe_method > 1
+    assert recipe.method == OptimizeOptions().recipe_method > 1
     assert "another way" not in run("again", "old.png").err
     artkit.save(load("old.png"), "older.png", recipe=dataclasses.replace(recipe, method=1))
     assert "method" not in json.loads(run("info", "older.png", "--json").out)["recipe"]  # as before there were numbers
     ended = run("again", "older.png")
     assert ended.code == 0
     (said,) = [line for line in ended.err.splitlines() if "another way" in line]
-    assert f"method {OptimizeOptions.recipe_method}, not 1" in said
+    assert f"method {OptimizeOptions().recipe_method}, not 1" in said
     assert load_recipe("older_again.png") == recipe
     assert "another way" not in run("again", "older_again.png").err
 
 
 def test_info_shows_the_method_of_techniques_that_have_one(run: Run) -> None:
     assert run("stylize", "cat.png", *QUICK, "-o", "old.png").code == 0
-    assert f"method {OptimizeOptions.recipe_method}" in run("info", "old.png").out
-    assert json.loads(run("info", "old.png", "--json").out)["recipe"]["method"] == OptimizeOptions.recipe_method
+    assert f"method {OptimizeOptions().recipe_method}" in run("info", "old.png").out
+    assert json.loads(run("info", "old.png", "--json").out)["recipe"]["method"] == OptimizeOptions().recipe_method
     recipe = load_recipe("old.png")
     assert recipe is not None
     artkit.save(load("old.png"), "older.png", recipe=dataclasses.replace(recipe, method=1))
@@ -538,7 +566,7 @@ def test_version(run: Run) -> None:
 
 
 def test_every_command_has_help(run: Run) -> None:
-    for name in cli.COMMANDS:
+    for name in commands.COMMANDS:
         ended = run(name, "--help")
         assert ended.code == 0
         assert f"Usage: artkit {name}" in ended.out

@@ -6,18 +6,8 @@ import pytest
 
 from artkit.checkpoint import load_arrays
 from artkit.contract import WeightsError, WrongCall
-from artkit.nets.features import (
-    COMPACT,
-    VGG16,
-    VGG19,
-    Architecture,
-    FeatureNetwork,
-    Readout,
-    compact,
-    compact_of,
-    load_features,
-    preprocess,
-)
+from artkit.nets.architectures import COMPACT, VGG16, VGG19, Architecture, Readout, compact, compact_of
+from artkit.nets.features import FeatureNetwork, load_features, preprocess
 from tests.conftest import TOLERANCE
 
 

@@ -324,6 +324,18 @@ def test_newton_shows_what_coloring_and_trap_ask_for() -> None:
     assert all(np.abs(a - b).mean() > 0.02 for a, b in itertools.combinations(pictures, 2))
 
 
+def test_newton_by_a_coloring_of_ones_own_has_a_number_and_nothing_else_has() -> None:
+    numbers = {
+        (formula, coloring): FractalOptions.checked({"formula": formula, "coloring": coloring}).recipe_method
+        for formula in ("mandelbrot", "julia", "ship", "newton")
+        for coloring in ("relief", "smooth", "distance", "trap")
+    }
+    assert {each for each, number in numbers.items() if number == 2} == {
+        ("newton", coloring) for coloring in ("smooth", "distance", "trap")
+    }
+    assert set(numbers.values()) == {1, 2}
+
+
 def test_newton_far_away_after_a_step_from_the_middle() -> None:
     x, y = np.meshgrid(*[np.concatenate([[0.0], np.logspace(-9, -3, 40)]).astype(np.float32)] * 2)
     for power in (3, 8):

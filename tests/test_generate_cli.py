@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import artkit.device  # noqa: F401
@@ -49,6 +50,43 @@ def test_a_picture_with_its_recipe_and_again(here: Path) -> None:
     assert {"piece": "noise", "seed": 5, "palette": "tide", "size": [48, 32]}.items() <= recipe.options.items()
     assert run("again", "noise_5.png", "-q") == 0
     assert Path("noise_5_again.png").read_bytes() == Path("noise_5.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--coloring", "smooth", "-o", "a.png"],
+        ["--coloring", "smooth", "--seeds", "0..1", "--sheet", "-o", "a.png"],
+        ["--coloring", "smooth", "--turns", "1..2", "--frames", 2, "-o", "a.gif"],
+    ],
+)
+def test_pictures_sheets_and_movies_carry_the_number_of_their_method(words: list[object]) -> None:
+    assert run("generate", "fractal", "--formula", "newton", "--size", 32, *words, "-q") == 0
+    recipe = read_recipe(str(words[-1]))
+    assert recipe is not None
+    assert recipe.method == 2
+
+
+def test_a_sheet_and_a_movie_have_the_number_of_the_newest_of_their_pictures(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plants = ["lsystem", "--iterations", 2, "--size", 32]
+    assert run("generate", *plants, "--wildness", "0..1", "--frames", 2, "-o", "a.gif", "-q") == 0
+    recipe = read_recipe("a.gif")
+    assert recipe is not None
+    assert recipe.method == 2
+    assert run("generate", *plants, "-o", "b.png", "-q") == 0
+    tame = load_recipe("b.png")
+    assert tame is not None
+    assert tame.method == 1
+    sheet = [{"wildness": 0.0}, {"wildness": 1.0}]
+    for method, number in ((1, 1), (2, 0)):
+        capsys.readouterr()
+        save(load("b.png"), "c.png", recipe=replace(tame, method=method, options={**tame.options, "sheet": sheet}))
+        assert run("again", "c.png") == 0
+        assert capsys.readouterr().err.count("(method 2, not 1)") == number
+        Path("c.png").unlink()
+        Path("c_again.png").unlink()
 
 
 def test_info_shows_what_is_not_as_usual(capsys: pytest.CaptureFixture[str]) -> None:

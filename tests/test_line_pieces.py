@@ -11,6 +11,7 @@ import pytest
 
 from artkit import catalog
 from artkit.contract import WrongCall
+from artkit.generate import lsystem
 from artkit.generate.canvas import Size
 from artkit.generate.contours import level_lines
 from artkit.generate.harmonograph import HarmonographOptions, curve
@@ -20,7 +21,7 @@ from artkit.generate.lsystem import PRESETS, LsystemOptions, lsystem_drawing, ro
 from artkit.generate.pack import PackOptions, pack_drawing, packed
 from artkit.generate.palettes import NAMED, Palette, from_oklab, to_oklab
 from artkit.generate.phyllotaxis import GOLDEN, PhyllotaxisOptions, phyllotaxis_drawing, places
-from artkit.generate.strokes import raster
+from artkit.generate.strokes import Stroke, raster
 from artkit.generate.tiles import BOTTOM, DESIGNS, LEFT, RIGHT, TOP, TilesOptions, pipes, tiles_drawing
 from artkit.generate.tones import Tones
 from artkit.generate.turtle import rewritten, walked
@@ -260,6 +261,44 @@ def test_plants_that_hang_below_their_base_stay_in_the_frame(axiom: str, wildnes
     assert (drawn >= np.array([left, top]) - 1e-6).all()
     assert (drawn <= np.array([right, bottom]) + 1e-6).all()
     assert drawn[:, 1].max() == pytest.approx(bottom)
+
+
+def hung(options: LsystemOptions, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether plants hung below the frame, and were lifted into it."""
+    seen: list[bool] = []
+
+    def watched(strokes: list[Stroke], options: LsystemOptions) -> list[Stroke]:
+        lifted = lift(strokes, options)
+        seen.append(lifted is not strokes)
+        return lifted
+
+    lift = lsystem._lifted
+    with monkeypatch.context() as patch:
+        patch.setattr(lsystem, "_lifted", watched)
+        lsystem_drawing(options)
+    return any(seen)
+
+
+@pytest.mark.parametrize("preset", [name for name, preset in PRESETS.items() if preset.facing == 90])
+def test_plants_that_may_hang_below_their_base_have_a_number(preset: str, monkeypatch: pytest.MonkeyPatch):
+    usual = LsystemOptions.checked({**SMALL, "preset": preset})
+    assert usual.recipe_method == 1
+    assert not any(hung(usual.model_copy(update={"seed": seed}), monkeypatch) for seed in range(3))
+    for more in (
+        {"wildness": 1},
+        {"angle": 60},
+        {"axiom": "++++++F[F]"},
+        {"iterations": PRESETS[preset].iterations + 1},
+    ):
+        assert usual.model_copy(update=more).recipe_method == 2
+    assert hung(usual.model_copy(update={"axiom": "++++++F[F]"}), monkeypatch)
+
+
+def test_curves_have_no_number():
+    for preset in PRESETS:
+        options = LsystemOptions.checked({"preset": preset, "angle": 50, "wildness": 1})
+        assert (options.recipe_method == 2) == (PRESETS[preset].facing == 90)
+    assert LsystemOptions(rules="F=F+F-F").recipe_method == 1
 
 
 @pytest.mark.parametrize(

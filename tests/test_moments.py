@@ -9,18 +9,21 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+import artkit
 from artkit.contract import Recipe, Source, WeightsError, WrongCall
 from artkit.image import Picture, fit, load, load_recipe, resize, save
 from artkit.interfaces.cli import main
 from artkit.interfaces.jobs import Choice, choose, job_again, open_job
 from artkit.interfaces.recipe_cli import find_sources
+from artkit.interfaces.studio import refine
+from artkit.interfaces.studio.work import Look
 from artkit.nets.features import load_features
 from artkit.stylize import collection, gallery
-from artkit.stylize.manifest import MOMENTS
+from artkit.stylize.manifest import MOMENTS, PREVIEW
 from artkit.stylize.moments import EDGES, REMAINDER, Moments
 from artkit.stylize.objective import Objective
 from artkit.stylize.optimize import make_aim, optimize_steps
-from artkit.stylize.options import OptimizeOptions
+from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from tests.style_files import make_style, rewrite
 
 ROOT = Path(__file__).parents[1]
@@ -87,10 +90,11 @@ def test_they_are_the_same_from_a_file(moments: Moments, tmp_path: Path) -> None
 
 def test_files_that_are_refused(moments: Moments, tmp_path: Path) -> None:
     path = tmp_path / MOMENTS
-    moments.write(path)
-    rewrite(path, network="vgg19")
-    with pytest.raises(WeightsError, match="made for another artkit"):
-        Moments.read(path, "night")
+    for name, value in (("network", "vgg19"), ("weights", "0" * 64), ("weights", None)):
+        moments.write(path)
+        rewrite(path, {}, **{name: value})
+        with pytest.raises(WeightsError, match="made for another artkit"):
+            Moments.read(path, "night")
     moments.write(path)
     for change in (
         {"relu1_1.256.mean": np.zeros(7, np.float16)},
@@ -167,6 +171,44 @@ def test_an_added_style_brings_what_it_knows(moments: Moments, tmp_path: Path, m
     (theirs / MOMENTS).write_bytes(b"no moments at all")
     with pytest.raises(WeightsError):
         collection.add(str(theirs), "rain2")
+
+
+@pytest.mark.parametrize("weights", ["0" * 64, None], ids=["others", "unknown"])
+def test_what_another_network_saw_is_not_used_and_the_person_is_told(
+    weights: str | None,
+    moments: Moments,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ARTKIT_DATA_DIR", str(tmp_path / "data"))
+    theirs, full = tmp_path / "theirs" / "rain", gallery.get("starry").manifest.networks["light"]
+    make_style(theirs, "light.safetensors", 1, full.sha256)
+    (theirs / "light.safetensors").write_bytes((gallery.folder() / "networks" / "light.safetensors").read_bytes())
+    moments.write(theirs / MOMENTS)
+    rewrite(theirs / MOMENTS, weights=weights)
+    assert code(["styles", "add", str(theirs)]) == 0
+    assert f"{gallery.OUTDATED}: to paint step by step, give the picture" in capsys.readouterr().err
+    rain = gallery.get("rain")
+    assert rain.outdated
+    assert rain.moments is None
+    photo, refused = ROOT / "samples" / "chelsea.jpg", f'the style "rain": {gallery.OUTDATED}; give the picture itself'
+    assert code(["stylize", str(photo), "--style", "rain", "--no-fast", "-o", str(tmp_path / "a.png")]) == 2
+    assert capsys.readouterr().err.splitlines() == [f"artkit: {refused}: --style FILE"]
+    with pytest.raises(WrongCall, match=refused):
+        artkit.stylize(str(photo), "rain", size=64, fast=False)
+    assert code(["stylize", str(photo), "--style", "rain", "--size", "64", "-o", str(tmp_path / "a.png"), "-q"]) == 0
+    look = Look(("rain",), RestyleOptions())
+    with pytest.raises(WrongCall, match=f'"rain": {gallery.OUTDATED}; drop its painting'):
+        refine._paintings(look, None)
+    save(load(photo).resized(32), rain.folder / PREVIEW)
+    assert refine._paintings(look, None) == (str(rain.folder / PREVIEW),)
+    assert refine._instead(refine._paintings(look, None)) == f', after the preview of "rain": {gallery.OUTDATED}'
+    assert refine._instead(refine._paintings(look, str(photo))) == ""
+    moments.write(rain.folder / MOMENTS)
+    assert not rain.outdated
+    assert refine._paintings(look, None) == ("rain",)
+    assert refine._instead(("rain",)) == ""
 
 
 def code(words: list[str]) -> int | str | None:

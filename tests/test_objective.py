@@ -4,7 +4,8 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from artkit.nets.features import Architecture, Conv, FeatureNetwork, Pool, load_features
+from artkit.nets.architectures import Architecture, Conv, Pool
+from artkit.nets.features import FeatureNetwork, load_features
 from artkit.nets.losses import STYLE_LOSSES, SelfSimilarity
 from artkit.stylize.objective import Objective
 from artkit.stylize.tiling import core_size, reach, tiles

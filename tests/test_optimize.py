@@ -8,7 +8,8 @@ import pytest
 
 from artkit.contract import PictureError, WrongCall
 from artkit.image import Picture
-from artkit.nets.features import CONTENT_SCALE, VGG19, FeatureNetwork, load_features
+from artkit.nets.architectures import CONTENT_SCALE, VGG19
+from artkit.nets.features import FeatureNetwork, load_features
 from artkit.stylize.optimize import halved, ladder, make_aim, optimize_steps
 from artkit.stylize.options import OptimizeOptions
 
@@ -141,7 +142,7 @@ def test_a_checkpoint_of_another_artkit_is_refused(tmp_path: Path, monkeypatch: 
     steps = optimize_steps(PHOTO, [STYLE], options(), checkpoint=file)
     next(iter(steps))
     steps.close()  # type: ignore[attr-defined]
-    monkeypatch.setattr(OptimizeOptions, "recipe_method", 1)
+    monkeypatch.setattr(OptimizeOptions, "recipe_method", property(lambda _: 1))
     with pytest.raises(WrongCall, match="from other pictures, other options or another artkit"):
         list(optimize_steps(PHOTO, [STYLE], options(), checkpoint=file, resume=True))
 

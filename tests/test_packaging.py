@@ -14,7 +14,7 @@ import click
 import pytest
 
 import artkit
-from artkit.interfaces import cli
+from artkit.interfaces import commands
 from artkit.interfaces.stylize_cli import stylize
 from artkit.stylize import gallery
 
@@ -118,8 +118,8 @@ def test_every_call_in_the_pages_can_be_parsed(page: str) -> None:
     calls = artkit_calls((ROOT / page).read_text(encoding="utf-8"))
     assert len(calls) > 12
     for words in calls:
-        command: click.Command | None = cli.artkit
-        with click.Context(cli.artkit) as context:
+        command: click.Command | None = commands.artkit
+        with click.Context(commands.artkit) as context:
             while isinstance(command, click.Group) and not (
                 words[0].startswith("-") if words else command.invoke_without_command
             ):

@@ -1,6 +1,7 @@
 """The gallery that artkit ships: every style is there, whole, small, and draws; any picture is a style in one pass."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,22 @@ def test_the_command_line_paints_after_a_picture_in_one_pass_and_again(photo: Pi
     assert run("again", "one.png", "-o", "two.png", "-q") == 1  # another picture of the same name
     assert run("again", "one.png", "--style", "moved.png", "-o", "two.png", "-q") == 0
     np.testing.assert_array_equal(load("two.png").pixels, load("one.png").pixels)
+
+
+def test_again_says_that_a_picture_at_once_was_made_in_another_way(
+    photo: Picture, painting: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(photo, "cat.png")
+    for style, way, number in ((str(painting), ["--fast"], 2), ("starry", [], 1)):
+        assert run("stylize", "cat.png", "-s", style, *way, "--size", "96", "-o", "now.png", "--overwrite", "-q") == 0
+        recipe = load_recipe("now.png")
+        assert recipe
+        assert recipe.method == number
+        capsys.readouterr()
+        save(load("now.png"), "old.png", recipe=replace(recipe, method=1), overwrite=True)
+        assert run("again", "old.png", "-o", "new.png") == 0
+        assert (f"method {number}, not 1" in capsys.readouterr().err) == bool(way)
+        Path("new.png").unlink()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from PIL import Image
 
 from artkit.checkpoint import load_arrays
 from artkit.contract import PictureError, WeightsError, WrongCall
-from artkit.nets.features import COMPACT, FeatureNetwork, load_features
+from artkit.nets.architectures import COMPACT
+from artkit.nets.features import FeatureNetwork, load_features
 from artkit.train.agreement import agreement, center_crops
 from artkit.train.axes import Axes, principal_axes, save_compact
 from artkit.train.criterion import relative_error

@@ -54,6 +54,11 @@ class FractalOptions(CanvasOptions):
     turns: float = Field(default=2.0, ge=0.1, le=50, description="Times through the palette and back")
     phase: float = Field(default=0.0, ge=0, le=1, description="Where in the palette it begins; 0 and 1 are the same")
 
+    @property
+    def recipe_method(self) -> int:
+        """2 for Newton's method by a coloring of one's own, in place of which all were drawn in relief."""
+        return 2 if self.formula == "newton" and self.coloring != "relief" else 1
+
     @field_validator("center", "constant")
     @classmethod
     def _is_point(cls, words: str) -> str:

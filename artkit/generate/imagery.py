@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import artkit.device  # noqa: F401  (fast BLAS before MLX)
 
@@ -43,14 +43,17 @@ OWN = "own"  # the palette that leaves the colors as they are
 class NeuralOptions(CanvasOptions):
     """What every piece that looks with a network has."""
 
-    recipe_method: ClassVar[int] = 2  # the compact network's second shape
-
     size: Annotated[Size, BeforeValidator(parse_size)] = Field(
         default=Size(768, 768), description="Width x height in pixels, or one number for a square"
     )
     palette: str = Field(
         default=OWN, description="Recolor by brightness: a name, a picture file or #hex,#hex,… (own: leave the colors)"
     )
+
+    @property
+    def recipe_method(self) -> int:
+        """2: by the compact network in its second shape."""
+        return 2
 
     @field_validator("palette")
     @classmethod

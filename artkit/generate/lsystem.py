@@ -17,6 +17,7 @@ from artkit.generate.strokes import Drawing, Stroke
 from artkit.generate.turtle import Way, check_brackets, parse_rules, rewritten, walked
 
 CORNER = 6  # points of a rounded corner
+WILDNESS = 0.2  # the usual one, at which no plant of a preset hangs below the frame
 
 PresetName = Literal[
     "plant", "weed", "bush", "seaweed", "tree", "dragon", "twindragon", "terdragon", "levy", "hilbert", "moore",
@@ -93,9 +94,17 @@ class LsystemOptions(LineOptions):
     )
     iterations: int | None = Field(default=None, ge=0, le=20, description="How often it is rewritten (likewise)")
     rounding: float = Field(default=0.4, ge=0, le=0.5, description="Corners of curves: 0 sharp, 0.5 all round")
-    wildness: float = Field(default=0.2, ge=0, le=1, description="How far branches differ from the rule")
+    wildness: float = Field(default=WILDNESS, ge=0, le=1, description="How far branches differ from the rule")
     buds: float = Field(default=0.4, ge=0, le=1, description="Part of the twigs with a bud")
     plants: int = Field(default=5, ge=1, le=40, description="How many stand side by side, where it has branches")
+
+    @property
+    def recipe_method(self) -> int:
+        """2 for plants that may hang below the frame, and are lifted then: all but those of a preset as it is."""
+        system, preset = self.system, PRESETS[self.preset]
+        plant = system.facing == 90 and "[" in system.axiom + "".join(system.rules.values())
+        as_it_is = replace(system, iterations=preset.iterations) == preset and system.iterations <= preset.iterations
+        return 2 if plant and not (as_it_is and self.wildness <= WILDNESS) else 1
 
     @field_validator("axiom")
     @classmethod

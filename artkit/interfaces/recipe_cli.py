@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -62,7 +63,7 @@ def _drawing(file: Path) -> tuple[str, dict[str, Any]]:
 
 def _told(recipe: Recipe) -> Iterable[str]:
     """A recipe as lines: the files, then the options that are not the default, then the others."""
-    numbered = recipe.method != 1 or _model(recipe).recipe_method != 1
+    numbered = recipe.method != 1 or _method(recipe) != 1
     yield f"artkit {recipe.technique}, version {recipe.artkit}" + (f", method {recipe.method}" if numbered else "")
     for source in recipe.sources:
         yield f"  {source.role + ':':16} {source.path}  (SHA-256 {source.sha256[:12]}…)"
@@ -101,6 +102,14 @@ def _defaults(recipe: Recipe) -> dict[str, Any]:
     """The options that the technique has when nobody says otherwise."""
     values = _model(recipe).checked({}).model_dump(mode="json")
     return {"then": [], **values} if recipe.technique == "generate" else values
+
+
+def _method(recipe: Recipe) -> int:
+    """The one that this artkit would make it by; 1 where it does not take its options."""
+    model = _model(recipe)
+    with contextlib.suppress(ArtkitError):
+        return model.checked({n: v for n, v in recipe.options.items() if n in model.model_fields}).recipe_method
+    return 1
 
 
 def _model(recipe: Recipe) -> type[Options]:
@@ -189,7 +198,7 @@ def again(
     photo = next(source for source in sources if source.role == "photo")
     plan = Plan(job_again(recipe, options, sources), SaveOptions.checked(saving), resume=resume, overwrite=overwrite)
     with progress(quiet) as shown:
-        if different := recipe.differs(plan.job.options):
+        if different := recipe.differs(plan.job.options.recipe_method):
             shown.say(different)
         if not check(target, plan, photo):
             shown.say(f"{target}  is finished already")

@@ -122,9 +122,12 @@ def add(source: str, name: str | None, overwrite: bool) -> None:
     for a Hugging Face repository. It is checked first; nothing in it is executed.
     """
     from artkit.stylize import collection
+    from artkit.stylize.gallery import OUTDATED
 
     style = collection.add(source, name, overwrite=overwrite)
     click.echo(f"{style.name}: {style.manifest.title}; artkit stylize photo.jpg --style {style.name}", err=True)
+    if style.outdated:
+        click.echo(f"{OUTDATED}: to paint step by step, give the picture itself: --style FILE", err=True)
     say_what_it_hides(style.name)
     click.echo(style.folder)
 

@@ -14,7 +14,7 @@ from artkit.contract import ArtkitError, WrongCall
 from artkit.interfaces.forms import checked, flags, given
 from artkit.interfaces.jobs import choose, open_job
 from artkit.interfaces.outputs import DEFAULT, STDOUT, SaveOptions, targets
-from artkit.stylize.options import OptimizeOptions, RestyleOptions
+from artkit.stylize.options import NEARLY, OptimizeOptions, RestyleOptions
 
 if TYPE_CHECKING:
     from artkit.interfaces.inputs import Input
@@ -112,6 +112,9 @@ def stylize(
 
     plan = Plan(open_job(choice, masks), saving, save_every, preview, resume, overwrite, not no_metadata)
     with progress(quiet) as shown:
+        if isinstance(options := choice.options, OptimizeOptions) and options.left_out:
+            near = f"--size {options.size} is less than {NEARLY} times as large"
+            shown.say(f"--min-size {options.min_size} is left out: {near}")
         failures = Failures(len(inputs) + len(errors), shown)
         for error in errors:
             failures.add(error)

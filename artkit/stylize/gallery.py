@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from artkit.stylize.stylefile import StyleSet
 
 NETWORKS = "networks"  # the folder beside the styles with what several of them share
+OUTDATED = "what it knows of its painting is of another artkit's network"
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,17 @@ class Style:
 
     @property
     def moments(self) -> Path | None:
-        """What the optimizer asks of its painting, if that is known."""
+        """What the optimizer asks of its painting, if that is known and not outdated."""
         path = self.folder / manifest.MOMENTS
-        return path if path.is_file() else None
+        return path if path.is_file() and not self.outdated else None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what it knows of its painting was seen by another network than artkit has now, and is no use."""
+        from artkit.stylize.moments import is_ours
+
+        path = self.folder / manifest.MOMENTS
+        return path.is_file() and not is_ours(path)
 
 
 def folder() -> Path:
@@ -102,6 +111,8 @@ def with_painting(name: str) -> Style:
     WrongCall: it does not; else as `get`.
     """
     style = get(name)
+    if style.outdated:
+        raise WrongCall(f'the style "{name}": {OUTDATED}; give the picture itself: --style FILE')
     if style.moments is None:
         raise WrongCall(f'the style "{name}" does not know its painting; give the picture itself: --style FILE')
     return style

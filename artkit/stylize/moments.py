@@ -3,7 +3,8 @@
 The optimizer asks a painting for the moments of its features at each style layer: their mean, and the mean of their
 outer products, whose off-diagonal part is the Gram matrix of Gatys et al. 2016. They are kept for a few sizes of the
 painting, and lie in between for others. Second moments have few large eigenvalues: each is a factor (C, r) times its
-transpose, with its own diagonal, and float16; what that leaves out is under REMAINDER of the matrix' energy.
+transpose, with its own diagonal, and float16; what that leaves out is under REMAINDER of the matrix' energy. A file
+says which weights of the network they were seen by, for with others they are some per cent off.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ import artkit.device  # noqa: F401  (fast BLAS before MLX)
 import mlx.core as mx
 import numpy as np
 
-from artkit import checkpoint
+from artkit import checkpoint, weights
 from artkit.contract import WeightsError
 from artkit.image import Picture, fit, resize
-from artkit.nets.features import COMPACT, load_features
+from artkit.nets.architectures import COMPACT
+from artkit.nets.features import load_features
 from artkit.nets.statistics import column_sums
 
 NETWORK = COMPACT.name  # the only network that they are kept for
@@ -114,7 +116,7 @@ class Moments:
     def write(self, path: Path) -> None:
         """WeightsError: the disk."""
         with checkpoint.disk_errors(path.parent, "choose another folder"):
-            checkpoint.write(path, self._arrays(), {"format": FORMAT, "network": NETWORK})
+            checkpoint.write(path, self._arrays(), _origin())
 
     @classmethod
     def read(cls, path: Path, name: str) -> Moments:
@@ -123,10 +125,9 @@ class Moments:
             if path.stat().st_size > MAX_BYTES:
                 checkpoint.damaged(path)
         held = checkpoint.read(path)
-        about = held.metadata
-        if (about.get("format"), about.get("network")) != (FORMAT, NETWORK):
+        if not _is_ours(held):
             raise WeightsError(f"{path} was made for another artkit; get the style again, or update artkit")
-        if checkpoint.data_sha256(path) != about.get("sha256"):
+        if checkpoint.data_sha256(path) != held.metadata.get("sha256"):
             checkpoint.damaged(path)
         parts: dict[int, dict[str, dict[str, np.ndarray]]] = {}
         for key, tensor in held.tensors.items():
@@ -147,6 +148,20 @@ class Moments:
             for tap, kept in taps.items()
             for part, array in kept._asdict().items()
         }
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file of moments, by its header, was seen by the network that artkit has now. WeightsError: damaged."""
+    return _is_ours(checkpoint.read(path))
+
+
+def _is_ours(held: checkpoint.Checkpoint) -> bool:
+    return _origin().items() <= held.metadata.items()
+
+
+def _origin() -> dict[str, str]:
+    """What a file says of where it is from; weights: the SHA-256 of the network's."""
+    return {"format": FORMAT, "network": NETWORK, "weights": weights.info(NETWORK).sha256}
 
 
 def _moment(features: mx.array) -> Moment:

@@ -26,13 +26,12 @@ from artkit.stylize.memory import make_optimizer, plan_memory
 from artkit.stylize.moments import NETWORK, Moments
 from artkit.stylize.noise import soft_noise
 from artkit.stylize.objective import Objective
-from artkit.stylize.options import OptimizeOptions
+from artkit.stylize.options import NEARLY, OptimizeOptions
 from artkit.stylize.regions import inside
 from artkit.stylize.view import Aim
 
 DEFAULTS = OptimizeOptions()
 PATIENCE = 8  # iterations over which a scale's progress is judged
-NEARLY = 1.3  # a scale is left out when the picture is less than this many times as large
 COARSEST = 256  # about the longest edge to begin at, pixels
 NOISE = 64  # from noise, which has no shapes yet
 SPREAD = 0.29  # deviation of the noise, of the range 0..1: as if all its values were equally likely

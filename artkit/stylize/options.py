@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, field_validator
 
 from artkit.contract import Options
+
+NEARLY = 1.3  # a scale is left out when the picture is less than this many times as large
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -39,10 +41,6 @@ LayerWeights = Annotated[dict[str, float], BeforeValidator(parse_weights)]
 class OptimizeOptions(Options):
     """Neural style by optimization (Gatys, Ecker and Bethge 2016), coarse to fine."""
 
-    recipe_method: ClassVar[int] = (
-        3  # goes up, too, when the optimizer keeps another state: checkpoints are of one method
-    )
-
     size: int = Field(default=512, ge=64, le=16384, description="Longest edge of the result, pixels")
     style_weight: tuple[PositiveFloat, ...] = Field(
         default=(), description="Weight of each style, in order (equal if not given)"
@@ -72,7 +70,8 @@ class OptimizeOptions(Options):
         default=0,
         ge=0,
         le=16384,
-        description="Longest edge of the coarsest scale, pixels (0: about 256, from noise 64)",
+        description="Longest edge of the coarsest scale, pixels (0: about 256, from noise 64); left out where the size "
+        f"is less than {NEARLY} times as large",
     )
     optimizer: Literal["lbfgs", "adam"] = Field(
         default="lbfgs", description="L-BFGS settles in fewer iterations; Adam takes less memory"
@@ -95,6 +94,16 @@ class OptimizeOptions(Options):
         default=0, ge=0, description="Memory to stay under, such as 4GB (0: 5GB, or half of what is free)"
     )
     seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of every random draw")
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the coarsest scale that was asked for is, as the result is hardly larger."""
+        return self.min_size < self.size < NEARLY * self.min_size
+
+    @property
+    def recipe_method(self) -> int:
+        """Goes up, too, when the optimizer keeps another state: checkpoints are of one method."""
+        return 3
 
     @field_validator("min_size")
     @classmethod
@@ -142,3 +151,8 @@ class RestyleOptions(Options):
     max_memory: Bytes = Field(
         default=0, ge=0, description="Memory to stay under, such as 4GB (0: 5GB, or half of what is free)"
     )
+
+    @property
+    def recipe_method(self) -> int:
+        """2 for pictures at once, whose codes are predicted from what the second compact network sees."""
+        return 2 if self.fast else 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from artkit.contract import Step, WrongCall
 from artkit.image import MAX_PIXELS, Picture, Readable, load
-from artkit.stylize.gallery import find, get, is_named
+from artkit.stylize.gallery import find, is_named, with_painting
 from artkit.stylize.moments import Moments
 from artkit.stylize.optimize import optimize_steps
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
@@ -43,7 +43,7 @@ def gather(
 
 
 def _style(style: Readable, max_pixels: int) -> Picture | Moments:
-    if isinstance(style, str) and is_named(style) and (path := get(style).moments):
+    if isinstance(style, str) and is_named(style) and (path := with_painting(style).moments):
         return Moments.read(path, style)
     return load(find(style) if isinstance(style, str) else style, max_pixels=max_pixels)
 

@@ -15,7 +15,8 @@ import artkit.device  # noqa: F401  (fast BLAS before MLX)
 import mlx.core as mx
 import numpy as np
 
-from artkit.nets.features import Architecture, Branch, FeatureNetwork, Pool
+from artkit.nets.architectures import Architecture, Branch, Pool
+from artkit.nets.features import FeatureNetwork
 from artkit.nets.layers import pad
 
 # Bytes that a forward and backward pass takes at its peak, for each activation, on two CPU cores: VGG-19 10.6 (384 px),

@@ -14,7 +14,7 @@ import numpy as np
 from artkit import checkpoint
 from artkit.checkpoint import load_arrays
 from artkit.contract import Options, WrongCall
-from artkit.nets.features import COMPACT, Architecture, Readout
+from artkit.nets.architectures import COMPACT, Architecture, Readout
 from artkit.nets.statistics import gram
 from artkit.train.teacher import HINTS, TAPS, Teacher
 

@@ -27,7 +27,8 @@ from mlx.utils import tree_map
 from pydantic import Field, ValidationInfo, field_validator
 
 from artkit.contract import Options, WrongCall
-from artkit.nets.features import COMPACT, Architecture, Conv, FeatureNetwork, Readout, compact
+from artkit.nets.architectures import COMPACT, Architecture, Conv, Readout, compact
+from artkit.nets.features import FeatureNetwork
 from artkit.nets.statistics import gram
 from artkit.train.axes import Axes, Features, Weights, load_axes, load_compact, principal_axes
 from artkit.train.criterion import relative_error

@@ -10,7 +10,8 @@ import artkit.device  # noqa: F401  (fast BLAS before MLX)
 import mlx.core as mx
 import numpy as np
 
-from artkit.nets.features import FeatureNetwork, compact_of
+from artkit.nets.architectures import compact_of
+from artkit.nets.features import FeatureNetwork
 from artkit.nets.statistics import gram
 from artkit.train.axes import Axes, Features, Weights
 from artkit.train.criterion import relative_error

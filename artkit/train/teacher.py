@@ -16,7 +16,8 @@ import mlx.core as mx
 
 from artkit.checkpoint import load_arrays
 from artkit.contract import WeightsError
-from artkit.nets.features import VGG19, Architecture, Conv, FeatureNetwork, Pool
+from artkit.nets.architectures import VGG19, Architecture, Conv, Pool
+from artkit.nets.features import FeatureNetwork
 from artkit.nets.layers import conv2d
 
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

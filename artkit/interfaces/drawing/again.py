@@ -14,7 +14,7 @@ from artkit.generate.plotter import PaperOptions
 from artkit.generate.sketch import load_sketch
 from artkit.image import load
 from artkit.interfaces.drawing.follow_up import parsed
-from artkit.interfaces.drawing.making import Plan, check, make_picture
+from artkit.interfaces.drawing.making import Plan, check, make_picture, method_of
 from artkit.interfaces.drawing.movies import Film, make_movie
 from artkit.interfaces.drawing.sheets import make_sheet, variants_of
 from artkit.interfaces.outputs import STDOUT, SaveOptions
@@ -50,14 +50,17 @@ def generate_again(
         overwrite,
     )
     check(target, plan, options, movie["fps"] if movie else None)
+    fixed = {name: value for name, value in values.items() if not movie or name not in movie["ranges"]}
+    film = Film.of(movie, model, fixed) if movie else None
+    variants = variants_of(sheet, model, values) if sheet else [options]
+    drawn = film.motion.options(model, fixed, film.frames) if film else variants
     with progress(quiet) as shown:
-        if different := recipe.differs(options):
+        if different := recipe.differs(method_of(drawn)):
             shown.say(different)
-        if movie:
-            fixed = {name: value for name, value in values.items() if name not in movie["ranges"]}
-            made = make_movie(Film.of(movie, model, fixed), fixed, target, plan, shown)
+        if film:
+            made = make_movie(film, fixed, target, plan, shown)
         elif sheet:
-            made = make_sheet(variants_of(sheet, model, values), target, plan, shown)
+            made = make_sheet(variants, target, plan, shown)
         else:
             made = make_picture(options, target, plan, shown)
         shown.say(made.line())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,12 +44,12 @@ class Plan:
     metadata: bool = True
     shown: Callable[[Step], None] = lambda step: None
 
-    def recipe(self, options: CanvasOptions, **more: Any) -> Recipe:
-        """How this picture is made. more: what a movie or a sheet is besides."""
+    def recipe(self, options: CanvasOptions, drawn: Sequence[CanvasOptions] = (), **more: Any) -> Recipe:
+        """How this picture is made. drawn, more: every picture of a movie or a sheet, and what it is besides."""
         values = {"piece": self.piece.name, "then": [each.text for each in self.after], **values_of(options)}
         values |= self.saving.model_dump(mode="json") | (self.paper.model_dump(mode="json") if self.paper else {})
         styles = tuple(source for each in self.after for source in each.sources)
-        return Recipe("generate", values | more, (*self.origin, *styles), method=options.recipe_method)
+        return Recipe("generate", values | more, (*self.origin, *styles), method=method_of(drawn or [options]))
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ class Made:
     def line(self) -> str:
         frames = f", {self.frames} frames" if self.frames > 1 else ""
         return f"{self.output}  {self.width}×{self.height}{frames}  {clock(self.seconds)}"
+
+
+def method_of(drawn: Iterable[Options]) -> int:
+    """The one of several pictures in a file: the newest that one of them is made by."""
+    return max(options.recipe_method for options in drawn)
 
 
 def values_of(options: CanvasOptions) -> dict[str, Any]:

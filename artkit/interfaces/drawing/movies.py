@@ -54,7 +54,7 @@ def make_movie(film: Film, fixed: Mapping[str, Any], target: Path, plan: Plan, p
             first = first.model_copy(update={"moments": film.frames})
         pictures = _growing(first, plan, film.frames)
     progress.start(target.name)
-    recipe = plan.recipe(first, movie=film.told()) if plan.metadata else None
+    recipe = plan.recipe(first, scenes, movie=film.told()) if plan.metadata else None
     with all_or_nothing(target, progress), Writer(target, film.fps, recipe=recipe, overwrite=plan.overwrite) as writer:
         count = 0
         for count, step in enumerate(pictures, 1):

@@ -35,7 +35,7 @@ def make_sheet(variants: Sequence[CanvasOptions], target: Path, plan: Plan, prog
             progress.step(shown)
             plan.shown(shown)
         sheet = contact_sheet(cells, CELL)
-        recipe = plan.recipe(variants[0], sheet=told(variants)) if plan.metadata else None
+        recipe = plan.recipe(variants[0], variants, sheet=told(variants)) if plan.metadata else None
         write(sheet, target, plan, recipe)
     return made_of(variants[0], target, plan, begun, sheet.width, sheet.height)
 

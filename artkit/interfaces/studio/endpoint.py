@@ -37,7 +37,9 @@ def stylize_endpoint(desk: Desk) -> None:
             )
             *_, last = (update.image for update in run)
             assert last is not None, "a job ends with a picture"
-            recipe = studio.recipe_of("restyle", look.options.model_dump(mode="json"), source, trail.sources)
+            recipe = studio.recipe_of(
+                "restyle", look.options.model_dump(mode="json"), source, trail.sources, look.options.recipe_method
+            )
             kept = studio.keep(desk.folder, last, picture, f"{Path(photo).stem}_{look.label}", recipe)
             return str(kept.write("PNG", desk.folder))
 

@@ -42,7 +42,8 @@ def gallery_tab() -> tuple[gr.HTML, gr.Dropdown, gr.State]:
             if name := wanted.strip():
                 check_name(name)
             style = collection.add(path, name or None)
-            return count + 1, line(f'"{style.name}" is in the gallery', "done"), None, ""
+            but = f"; {gallery.OUTDATED}: refine it after the picture itself" if style.outdated else ""
+            return count + 1, line(f'"{style.name}" is in the gallery{but}', "done"), None, ""
 
     def throw_out(wanted: str | None, count: int) -> Any:
         with sentences():

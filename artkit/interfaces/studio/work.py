@@ -181,8 +181,8 @@ def loop_steps(
     fixed = {name: value for name, value in dict(options).items() if name != "phase"}
     film = Film(plan(type(options), fixed, {}, piece.loops), FRAMES, FPS)
     whole = Plan(piece, SaveOptions.checked({}), origin=tuple(map(bare, origin)))
-    step, scenes = None, film.motion.options(type(options), fixed, film.frames)
-    with Writer(target, film.fps, recipe=whole.recipe(options, movie=film.told())) as writer:
+    step, scenes = None, list(film.motion.options(type(options), fixed, film.frames))
+    with Writer(target, film.fps, recipe=whole.recipe(options, scenes, movie=film.told())) as writer:
         for number, scene in enumerate(scenes):
             for step in piece.run(scene, source):
                 yield Step(step.image, number, film.frames)
@@ -193,7 +193,7 @@ def loop_steps(
 
 
 def recipe_of(
-    technique: str, options: Mapping[str, Any], photo: Source, sources: Sequence[Source], method: int = 1
+    technique: str, options: Mapping[str, Any], photo: Source, sources: Sequence[Source], method: int
 ) -> Recipe:
     """How a picture was made; files by their names alone, as `artkit again` looks for them beside the picture."""
     return Recipe(technique, dict(options), tuple(bare(source) for source in (photo, *sources)), method=method)
