@@ -7,7 +7,7 @@ import pytest
 from artkit.nets.architectures import Architecture, Conv, Pool
 from artkit.nets.features import FeatureNetwork, load_features
 from artkit.nets.losses import STYLE_LOSSES, SelfSimilarity
-from artkit.stylize.objective import Objective
+from artkit.stylize.objective import BEYOND, Objective
 from artkit.stylize.tiling import core_size, reach, tiles
 from artkit.stylize.view import Aim
 
@@ -150,3 +150,25 @@ def test_core_size_follows_the_memory():
     small, large = (core_size(4000, 4000, 128, 64, per_pixel=100, memory=memory) for memory in (2e7, 2e8))
     assert 128 <= small < large
     assert (large + 2 * 64) ** 2 * 100 <= 2e8
+
+
+@pytest.mark.parametrize("memory", [math.inf, 1], ids=["whole", "tiled"])
+def test_colors_beyond_the_range_count_as_its_border_and_are_drawn_back(memory: float):
+    objective = Objective(aim(), picture(277, 150, 1), [picture(48, 40, 2)], [1], memory=memory)
+    assert (len(objective.view.tiles) > 1) == (memory == 1)
+    x = 1.4 * picture(277, 150, 3) - 0.2
+    within = mx.clip(x, 0, 1)
+    beyond = x - within
+    outside = beyond != 0
+    assert 0.1 < float(outside.mean()) < 0.4
+    (loss, gradient), (wanted, slope) = objective(x), objective(within)
+    assert loss.item() == pytest.approx(wanted.item() + BEYOND * float(mx.square(beyond).mean()), rel=1e-5)
+    assert mx.allclose(mx.where(outside, 0, gradient), mx.where(outside, 0, slope), atol=1e-9)
+    assert mx.allclose(mx.where(outside, gradient, 0), 2 * BEYOND / x.size * beyond, atol=1e-9)
+
+
+def test_pure_black_and_white_may_change():
+    """Automatic differentiation of a clipped picture would hold them."""
+    objective = Objective(aim(), picture(32, 32, 1), [picture(32, 32, 2)], [1])
+    x = mx.round(picture(32, 32, 3))
+    assert float((mx.abs(objective(x)[1]) > 0).mean()) > 0.99

@@ -10,6 +10,7 @@ from artkit.contract import PictureError, WrongCall
 from artkit.image import Picture
 from artkit.nets.architectures import CONTENT_SCALE, VGG19
 from artkit.nets.features import FeatureNetwork, load_features
+from artkit.nets.statistics import gram
 from artkit.stylize.optimize import halved, ladder, make_aim, optimize_steps
 from artkit.stylize.options import OptimizeOptions
 
@@ -282,3 +283,18 @@ def test_a_network_that_is_cut_short_takes_the_usual_layers_that_it_has():
     assert dict(aim.content_layers) == {"relu3_1": 1.0}
     with pytest.raises(WrongCall, match='"relu4_1" is not in'):
         make_aim(options(content_layers="relu4_1=1"), short)
+
+
+def test_a_dark_painting_darkens_a_bright_photo_within_the_range_of_colors() -> None:
+    """Pictures are cut to that range in the end: what is painted darker than black in the meantime is lost then."""
+    rng = np.random.default_rng(0)
+    photo = Picture((0.8 + 0.2 * rng.uniform(size=(64, 64, 3))).astype(np.float32))
+    dark = np.zeros((64, 64, 3), np.float32)
+    dark[16:40, 20:48] = rng.uniform(0.3, 0.9, size=(24, 28, 3))
+    *_, last = optimize_steps(photo, [Picture(dark)], OptimizeOptions(size=64, iterations=60, tolerance=0))
+    network = load_features("compact")
+    errors = []
+    for tap in network.taps:
+        found, wanted = (gram(network(x, [tap])[tap]) for x in (last.image, mx.array(dark[None])))
+        errors.append(float(mx.square(found - wanted).sum() / mx.square(wanted).sum()))
+    assert np.mean(errors) == pytest.approx(last.figures["style"], rel=0.01)

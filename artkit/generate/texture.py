@@ -55,6 +55,11 @@ class TextureOptions(NeuralOptions):
     layers: Layers = Field(default={}, description="Layers and weights, relu1_1=1,relu4_1=0.5 (all five if not given)")
     network: str = Field(default="compact", description="Feature network: compact (bundled), vgg19 or vgg16 once added")
 
+    @property
+    def recipe_method(self) -> int:
+        """3: painted within the range of colors."""
+        return 3
+
 
 def texture_steps(options: TextureOptions, source: Picture | None = None) -> Iterator[Step]:
     """Grow a texture like `source`; a Step an iteration. Step.figures: size (longest edge), iteration, loss.

@@ -2,6 +2,10 @@
 
     loss = Σ over layers, regions and styles of weight · style distance
          + content_weight · content error + tv_weight · mean squared total variation
+         + BEYOND · mean squared distance from the range of colors
+
+All but the last are of the picture cut to that range, as it is handed out: what lies beyond it would count for nothing
+in the end. An optimizer that may paint darker than black does so, and is content with less that is dark.
 
 Layer weights and style weights each sum to one, and every part is normalized by its target, so that the three weights
 mean the same for every network and size. Tiled, the style summaries of all tiles are added up first; the gradient of
@@ -24,6 +28,8 @@ from artkit.nets.statistics import total
 from artkit.stylize.moments import Moment
 from artkit.stylize.tiling import Tile, folded, widened
 from artkit.stylize.view import Aim, Key, View
+
+BEYOND = 0.2  # so much that colors come back from beyond the range, and so little that they cross its border freely
 
 
 class Objective:
@@ -95,6 +101,14 @@ class Objective:
         return dict(zip(("style", "content", "tv"), np.array(self._figures).tolist(), strict=True))
 
     def __call__(self, x: mx.array) -> tuple[mx.array, mx.array]:
+        within = mx.clip(x, 0, 1)
+        beyond = x - within
+        loss, gradient = self._within(within)
+        # Not left to automatic differentiation: it has no gradient at pure black and white, which photos are full of.
+        gradient = mx.where(beyond == 0, gradient, 0) + 2 * BEYOND / x.size * beyond
+        return loss + BEYOND * mx.square(beyond).mean(), gradient
+
+    def _within(self, x: mx.array) -> tuple[mx.array, mx.array]:
         if self._whole:
             (loss, self._figures), gradient = self._whole(x)  # type: ignore[misc]
             return loss, gradient

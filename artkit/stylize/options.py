@@ -103,7 +103,7 @@ class OptimizeOptions(Options):
     @property
     def recipe_method(self) -> int:
         """Goes up, too, when the optimizer keeps another state: checkpoints are of one method."""
-        return 3
+        return 4
 
     @field_validator("min_size")
     @classmethod
