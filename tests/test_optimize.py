@@ -11,7 +11,7 @@ from artkit.image import Picture
 from artkit.nets.architectures import CONTENT_SCALE, VGG19
 from artkit.nets.features import FeatureNetwork, load_features
 from artkit.nets.statistics import gram
-from artkit.stylize.optimize import halved, ladder, make_aim, optimize_steps
+from artkit.stylize.optimize import _Run, halved, ladder, make_aim, optimize_steps
 from artkit.stylize.options import OptimizeOptions
 
 QUICK = {"size": 64, "min_size": 46, "iterations": 3}
@@ -65,10 +65,11 @@ def test_small_pictures_from_noise_are_as_smooth_as_from_the_photo():
     """How much neighboring pixels differ like the fields of a chessboard."""
 
     def grain(init: str) -> float:
-        pixels = result(init=init, min_size=64, iterations=12)[0]
+        *_, last = optimize_steps(PHOTO, [STYLE], options(init=init, min_size=64, iterations=12), init=PHOTO)
+        pixels = np.array(last.image[0])
         return float(np.abs(pixels[1:, 1:] - pixels[:-1, 1:] - pixels[1:, :-1] + pixels[:-1, :-1]).mean())
 
-    assert grain("noise") < 1.2 * grain("content")
+    assert grain("noise") < 1.2 * grain("photo.png")
 
 
 def test_strength_zero_is_the_photo_and_more_goes_further_away():
@@ -298,3 +299,29 @@ def test_a_dark_painting_darkens_a_bright_photo_within_the_range_of_colors() -> 
         found, wanted = (gram(network(x, [tap])[tap]) for x in (last.image, mx.array(dark[None])))
         errors.append(float(mx.square(found - wanted).sum() / mx.square(wanted).sum()))
     assert np.mean(errors) == pytest.approx(last.figures["style"], rel=0.01)
+
+
+def start(styles: list[Picture], masks: list[np.ndarray] | None = None, **changes: object) -> np.ndarray:
+    return np.array(_Run(PHOTO, list(styles), options(**changes), masks or [], None).start())[0]
+
+
+def test_it_starts_in_the_colors_of_the_painting_as_strongly_as_is_wanted():
+    photo = start([STYLE], strength=0)
+    dark, pale = Picture(0.2 + 0.1 * STYLE.pixels), Picture(0.6 + 0.1 * STYLE.pixels)
+    assert start([dark]).mean(axis=(0, 1)) == pytest.approx(dark.pixels.mean(axis=(0, 1)), abs=1e-5)
+    assert start([dark], strength=0.5) == pytest.approx((photo + start([dark])) / 2, abs=1e-5)
+    both = start([dark, pale], style_weight=(3, 1))
+    assert both == pytest.approx(0.75 * start([dark]) + 0.25 * start([pale]), abs=1e-5)
+    left = np.zeros((48, 64), np.float32)
+    left[:, :32] = 1
+    masked = start([dark, pale], [left, 0 * left])
+    width = masked.shape[1] // 2
+    assert masked[:, : width - 2] == pytest.approx(start([dark])[:, : width - 2], abs=1e-3)
+    assert masked[:, width + 2 :] == pytest.approx(photo[:, width + 2 :], abs=1e-3)
+
+
+def test_a_bright_photo_after_a_dark_painting_is_dark():
+    photo, dark = Picture(0.7 + 0.3 * PHOTO.pixels), np.zeros((64, 64, 3), np.float32)
+    dark[20:40, 24:40] = 0.6
+    *_, last = optimize_steps(photo, [Picture(dark)], options(iterations=6))
+    assert float(last.image.mean()) < 0.3

@@ -215,20 +215,38 @@ class _Run:
             return mx.array(resize(self.init.pixels, height, width)[None])
         if self.options.init != "content":
             raise WrongCall(f'cannot start from "{self.options.init}"; it is content, noise, style or a picture file')
-        return self.photo_at(self.sizes[0])
+        return self._recolored(self.photo_at(self.sizes[0]))
+
+    def _recolored(self, photo: mx.array) -> mx.array:
+        """The photo in its paintings' colors, where they are known, each in its place, as strongly as is wanted: an
+        optimizer is long in turning a bright sky dark.
+        """
+        paintings = [style.pixels for style in self.styles if isinstance(style, Picture)]
+        if len(paintings) < len(self.styles):
+            return photo
+        pixels = np.array(photo[0])
+        recolored = [match_color(pixels, painting) for painting in paintings]
+        masks = self._masks(*pixels.shape[:2])
+        shares = np.stack([mask[..., None] for mask in masks]) if masks else np.reshape(self.weights, (-1, 1, 1, 1))
+        mixed = (shares * recolored).sum(axis=0) / np.maximum(shares.sum(axis=0), 1e-6)
+        mixed = inside(mixed, pixels, masks) if masks else mixed
+        return mx.array(np.clip(pixels + self.options.strength * (mixed - pixels), 0, 1).astype(np.float32)[None])
+
+    def _masks(self, height: int, width: int) -> list[np.ndarray]:
+        """Where each style goes, (H, W), 0..1; none where they go everywhere."""
+        return [resize(mask[..., None], height, width)[..., 0].clip(0, 1) for mask in self.masks]
 
     def objective(self, size: int, memory: float) -> Objective:
         height, width = self.shape(size)
         edge = round(size * self.options.style_scale)
         styles = [style.at(edge) if isinstance(style, Moments) else self._sized(style, edge) for style in self.styles]
-        masks = [resize(mask[..., None], height, width)[..., 0].clip(0, 1) for mask in self.masks]
         return Objective(
             self.aim,
             self.photo_at(size),
             styles,
             self.weights,
             strength=self.options.strength,
-            masks=masks,
+            masks=self._masks(height, width),
             memory=memory,
         )
 
@@ -298,6 +316,5 @@ class _Run:
             if self.options.keep_color == "luma":
                 pixels = keep_luma(pixels, photo)
             if self.masks:
-                masks = [resize(mask[..., None], *pixels.shape[:2])[..., 0].clip(0, 1) for mask in self.masks]
-                pixels = inside(pixels, photo, masks)
+                pixels = inside(pixels, photo, self._masks(*pixels.shape[:2]))
         return mx.array(pixels[None])

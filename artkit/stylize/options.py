@@ -49,7 +49,7 @@ class OptimizeOptions(Options):
         default=1.0, ge=0.1, le=8, description="Size of the strokes: the style's edge against the result's"
     )
     content_weight: float = Field(
-        default=0.025, ge=0, le=1000, description="How closely to keep to the photo, against the style"
+        default=0.035, ge=0, le=1000, description="How closely to keep to the photo, against the style"
     )
     strength: float = Field(default=1.0, ge=0, le=1, description="0 gives the photo back, 1 the whole style")
     keep_color: Literal["off", "luma", "match"] = Field(
@@ -64,8 +64,10 @@ class OptimizeOptions(Options):
     style_layers: LayerWeights = Field(default={}, description="Style layers and weights, relu1_1=1,relu4_1=0.5")
     content_layers: LayerWeights = Field(default={}, description="Content layers and weights, relu4_1=1")
     tv_weight: float = Field(default=0.2, ge=0, le=1000, description="Smoothness: weight of the total variation")
-    init: str = Field(default="content", description="Start from: content, noise, style or a picture file")
-    iterations: int = Field(default=44, ge=1, le=100_000, description="Iterations at each size, coarse to fine")
+    init: str = Field(
+        default="content", description="Start from: content (the photo, in the style's colors), noise, style or a file"
+    )
+    iterations: int = Field(default=40, ge=1, le=100_000, description="Iterations at each size, coarse to fine")
     min_size: int = Field(
         default=0,
         ge=0,
