@@ -42,16 +42,18 @@ def match_luma(style: np.ndarray, photo: np.ndarray) -> np.ndarray:
     return (style + ((gain * (old - old.mean()) + wanted.mean()) - old)[..., None]).astype(np.float32)
 
 
-def match_color(style: np.ndarray, photo: np.ndarray) -> np.ndarray:
+def match_color(style: np.ndarray, photo: np.ndarray, soften: float = 0) -> np.ndarray:
     """The style picture recolored: its colors get the mean and covariance of the photo's (section 3.1).
 
     x -> Σp^½ Σs^-½ (x - μs) + μp with symmetric square roots, which moves colors least among the linear maps.
     Any two sizes; (H, W, 3) like `style`, not clipped: a few values may leave 0..1. Where the style has no variance
     (gray or flat pictures) there is nothing to stretch, and the colors follow the directions that it has.
+
+    soften: a deviation, 0..1; what varies less than that in the style is stretched less than it takes.
     """
     (style_mean, style_covariance), (photo_mean, photo_covariance) = _moments(style), _moments(photo)
     values, axes = np.linalg.eigh(style_covariance)
-    whiten = (axes * np.where(values > _NOISE, np.maximum(values, _NOISE) ** -0.5, 0)) @ axes.T
+    whiten = (axes * np.where(values > _NOISE, (np.maximum(values, _NOISE) + soften**2) ** -0.5, 0)) @ axes.T
     values, axes = np.linalg.eigh(photo_covariance)
     color = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
     return ((style - style_mean) @ (color @ whiten).T + photo_mean).astype(np.float32)

@@ -152,3 +152,17 @@ def test_real_paintings_and_photos(shared: Path) -> None:
         np.testing.assert_allclose(ours, wanted, atol=1e-3)
     matched = match_histogram(painting, photo)
     np.testing.assert_allclose(moments(matched)[0], moments(photo)[0], atol=1e-3)
+
+
+def test_a_nearly_gray_picture_gets_few_colors_where_that_is_asked_for():
+    rng = np.random.default_rng(0)
+    noisy = rng.uniform(0.1, 0.9, (128, 128, 1)) + rng.normal(0, 1.5 / 255, (128, 128, 3))
+    colors = rng.uniform(0, 1, (64, 64, 3)).astype(np.float32)
+
+    def chroma(soften: float) -> float:
+        found = match_color(noisy.astype(np.float32), colors, soften)
+        return float((found - found.mean(axis=2, keepdims=True)).std())
+
+    assert chroma(0) > 0.2
+    assert chroma(8 / 255) < 0.06
+    assert chroma(0) == chroma(1e-9)

@@ -320,6 +320,11 @@ def test_it_starts_in_the_colors_of_the_painting_as_strongly_as_is_wanted():
     assert masked[:, width + 2 :] == pytest.approx(photo[:, width + 2 :], abs=1e-3)
 
 
+def test_it_starts_in_the_photos_colors_where_they_are_kept_and_weights_are_shares():
+    assert np.array_equal(start([STYLE], keep_color="match"), start([STYLE], strength=0))
+    assert start([STYLE], style_weight=(1e-8,)) == pytest.approx(start([STYLE]), abs=1e-6)
+
+
 def test_a_bright_photo_after_a_dark_painting_is_dark():
     photo, dark = Picture(0.7 + 0.3 * PHOTO.pixels), np.zeros((64, 64, 3), np.float32)
     dark[20:40, 24:40] = 0.6

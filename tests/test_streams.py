@@ -98,11 +98,16 @@ def test_a_page_that_never_lets_go_has_its_answers_all_the_same(monkeypatch: pyt
     asyncio.run(check())
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"[" * 200_000])
 def test_what_names_no_session_is_left_to_gradio(body: bytes):
     async def check() -> None:
-        line = Line(Streams(gradio), "/gradio_api/queue/join", body=body or b" ")
+        server = Streams(gradio)
+        news = stream(server, "me")
+        await all_wait()
+        line = Line(server, "/gradio_api/queue/join", body=body or b" ")
         await line.task
         assert len(line.told) == 2
+        news.let_go()
+        await news.task
 
     asyncio.run(check())

@@ -25,10 +25,9 @@ from artkit.live.sources import Source
 
 Item = TypeVar("Item")
 
-TURN = (
-    0.0005  # seconds until a thread lets another go on that waits for Python: ten times sooner than usual, since five
-)
-# five of them work on each frame; a tenth more frames a second
+# Seconds until a thread lets another go on that waits for Python: ten times sooner than usual, since five of them work
+# on each frame. A tenth more frames a second.
+TURN = 0.0005
 
 
 @dataclass(frozen=True, eq=False)

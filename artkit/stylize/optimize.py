@@ -35,6 +35,7 @@ PATIENCE = 8  # iterations over which a scale's progress is judged
 COARSEST = 256  # about the longest edge to begin at, pixels
 NOISE = 64  # from noise, which has no shapes yet
 SPREAD = 0.29  # deviation of the noise, of the range 0..1: as if all its values were equally likely
+NEARLY_GRAY = 8 / 255  # deviation of a photo's colors that is not to become that of a painting: blocks of a JPEG file
 
 
 def ladder(size: int, smallest: int, apart: float = 2) -> list[int]:
@@ -221,14 +222,14 @@ class _Run:
         """The photo in its paintings' colors, where they are known, each in its place, as strongly as is wanted: an
         optimizer is long in turning a bright sky dark.
         """
-        paintings = [style.pixels for style in self.styles if isinstance(style, Picture)]
-        if len(paintings) < len(self.styles):
+        paintings = [self._sized(style, self.sizes[0]) for style in self.styles if isinstance(style, Picture)]
+        if len(paintings) < len(self.styles) or self.options.keep_color == "match":  # which have the photo's colors
             return photo
         pixels = np.array(photo[0])
-        recolored = [match_color(pixels, painting) for painting in paintings]
+        recolored = [match_color(pixels, np.array(painting[0]), NEARLY_GRAY) for painting in paintings]
         masks = self._masks(*pixels.shape[:2])
         shares = np.stack([mask[..., None] for mask in masks]) if masks else np.reshape(self.weights, (-1, 1, 1, 1))
-        mixed = (shares * recolored).sum(axis=0) / np.maximum(shares.sum(axis=0), 1e-6)
+        mixed = (shares * recolored).sum(axis=0) / (shares.sum(axis=0) + 1e-30)
         mixed = inside(mixed, pixels, masks) if masks else mixed
         return mx.array(np.clip(pixels + self.options.strength * (mixed - pixels), 0, 1).astype(np.float32)[None])
 

@@ -73,7 +73,8 @@ class Streams:
             return message
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start" and (closing := self._closing.get(_session(body))):
+            asked = self._closing and message["type"] == "http.response.start"
+            if asked and (closing := self._closing.get(_session(body))):
                 await closing.wait()
             await send(message)
 
@@ -84,5 +85,5 @@ def _session(body: bytes | bytearray) -> str:
     """The session that a question names, "" if it names none."""
     try:
         return str(json.loads(body).get("session_hash", ""))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""

@@ -93,6 +93,8 @@ def create_tab(desk: Desk) -> None:
             plan = Plan(piece, SaveOptions.checked({}), origin=tuple(map(studio.bare, origin)))
             recipe = plan.recipe(options) if whole else None
             kept = studio.keep(desk.folder, last.image, None, f"{name}_{options.seed}", recipe)
+            if begun.replaced:
+                return
             height, width = last.image.shape[:2]
             desk.show(request, "create", kept)
             kinds = [*FORMATS, *([SVG] if piece.lines and whole else []), *([MOVIE] if piece.loops and whole else [])]

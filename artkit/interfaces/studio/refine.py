@@ -87,6 +87,9 @@ class Refining:
                 name = f"{Path(file).stem}_{look.label}_refined"
                 said = "Refined" if whole else f"Stopped at {last.done / last.total:.0%}: the picture so far"
                 made = studio.keep(desk.folder, last.image, photo, name, recipe if whole else None)
+                if begun.replaced:
+                    yield idle
+                    return
                 desk.show(request, "easel", made)
                 waits = gr.DownloadButton(interactive=False)  # until the new file is written
                 told = line(said + _instead(paintings), "done")

@@ -135,6 +135,7 @@ def _paint(
     desk.replace(request, "refine")
     if not file:
         desk.replace(request, "paint")
+        desk.show(request, "easel", None)
         yield {
             easel.result: gr.ImageSlider(None, visible=False), easel.empty: gr.HTML(visible=True),
             easel.news: line(""), easel.finished: None, easel.refine: gr.Button(interactive=False),
