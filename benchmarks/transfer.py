@@ -23,8 +23,8 @@ from artkit.checkpoint import load_arrays
 from artkit.nets.architectures import COMPACT, compact_of
 from artkit.nets.features import FeatureNetwork, load_features
 from artkit.nets.optimizers import LBFGS
+from artkit.stylize.aims import make_aim
 from artkit.stylize.objective import Objective
-from artkit.stylize.optimize import make_aim
 from artkit.stylize.options import OptimizeOptions
 from artkit.train.teacher import Teacher
 

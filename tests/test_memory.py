@@ -4,8 +4,8 @@ import pytest
 
 from artkit.contract import DeviceError
 from artkit.nets.features import load_features
+from artkit.stylize.aims import make_aim
 from artkit.stylize.memory import plan_memory
-from artkit.stylize.optimize import make_aim
 from artkit.stylize.options import OptimizeOptions
 from artkit.stylize.tiling import UNIT, bytes_per_pixel, core_size, reach
 

@@ -19,10 +19,11 @@ from artkit.interfaces.studio import refine
 from artkit.interfaces.studio.work import Look
 from artkit.nets.features import load_features
 from artkit.stylize import collection, gallery
+from artkit.stylize.aims import make_aim
 from artkit.stylize.manifest import MOMENTS, PREVIEW
 from artkit.stylize.moments import EDGES, REMAINDER, Moments
 from artkit.stylize.objective import Objective
-from artkit.stylize.optimize import make_aim, optimize_steps
+from artkit.stylize.optimize import optimize_steps
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from tests.style_files import make_style, rewrite
 

@@ -11,7 +11,8 @@ from artkit.image import Picture
 from artkit.nets.architectures import CONTENT_SCALE, VGG19
 from artkit.nets.features import FeatureNetwork, load_features
 from artkit.nets.statistics import gram
-from artkit.stylize.optimize import _Run, halved, ladder, make_aim, optimize_steps
+from artkit.stylize.aims import make_aim
+from artkit.stylize.optimize import _Run, halved, ladder, optimize_steps
 from artkit.stylize.options import OptimizeOptions
 
 QUICK = {"size": 64, "min_size": 46, "iterations": 3}

@@ -27,7 +27,7 @@ from artkit.stylize.banding import draw, least_memory
 from artkit.stylize.gallery import Style
 from artkit.stylize.manifest import Manifest, PlanName
 from artkit.stylize.options import RestyleOptions
-from artkit.stylize.regions import inside
+from artkit.stylize.regions import fit_mask, inside
 from artkit.stylize.stylefile import StyleSet
 from artkit.stylize.texture import grain
 
@@ -136,7 +136,7 @@ class Brush:
         height, width = pixels.shape[:2]
         small = [max(1, round(edge / self.stroke)) for edge in (height, width)]
         photo = resize(pixels, *small)
-        first = self._draw(photo, self.codes, self.texture, [fit(mask, *small) for mask in masks], memory)
+        first = self._draw(photo, self.codes, self.texture, [fit_mask(mask, *small) for mask in masks], memory)
         detail = pixels - resize(photo, height, width)
         seen = np.clip(resize(np.clip(np.array(first[0]), 0, 1), height, width) + detail, 0, 1)
         weaker = AGAIN * self.codes + (1 - AGAIN) * self.network.code(0)
@@ -216,7 +216,7 @@ def restyle_steps(
     if brush.still:
         yield Step(x, 1, 1, {"size": options.size})
         return
-    fitted = [fit(mask, small.height, small.width) for mask in masks]
+    fitted = [fit_mask(mask, small.height, small.width) for mask in masks]
     drawn = brush.paint(x, fitted, brush.room(small.height, small.width, len(fitted), options))
     pixels = np.clip(np.array(drawn[0]), 0, 1)
     if options.keep_color == "luma":
@@ -226,8 +226,3 @@ def restyle_steps(
     if fitted:
         pixels = inside(pixels, small.pixels, fitted)
     yield Step(mx.array(pixels[None]), 1, 1, {"size": options.size})
-
-
-def fit(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A mask (H, W), 0..1, at another size."""
-    return np.clip(resize(mask[..., None], height, width)[..., 0], 0, 1)

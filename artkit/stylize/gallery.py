@@ -111,10 +111,9 @@ def with_painting(name: str) -> Style:
     WrongCall: it does not; else as `get`.
     """
     style = get(name)
-    if style.outdated:
-        raise WrongCall(f'the style "{name}": {OUTDATED}; give the picture itself: --style FILE')
     if style.moments is None:
-        raise WrongCall(f'the style "{name}" does not know its painting; give the picture itself: --style FILE')
+        why = f": {OUTDATED}" if style.outdated else " does not know its painting"
+        raise WrongCall(f'the style "{name}"{why}; give the picture itself: --style FILE')
     return style
 
 

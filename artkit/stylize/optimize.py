@@ -18,17 +18,16 @@ import numpy as np
 from artkit.color import keep_luma, match_color, match_luma
 from artkit.contract import Step, WrongCall
 from artkit.image import Picture, fit, resize
-from artkit.nets.features import FeatureNetwork, load_features
-from artkit.nets.losses import STYLE_LOSSES, Additive, SelfSimilarity
+from artkit.nets.features import load_features
 from artkit.nets.optimizers import Optimizer
+from artkit.stylize.aims import check_known, least_size, make_aim, style_weights
 from artkit.stylize.checkpoint import Checkpoint
 from artkit.stylize.memory import make_optimizer, plan_memory
-from artkit.stylize.moments import NETWORK, Moments
+from artkit.stylize.moments import Moments
 from artkit.stylize.noise import soft_noise
 from artkit.stylize.objective import Objective
 from artkit.stylize.options import NEARLY, OptimizeOptions
-from artkit.stylize.regions import inside
-from artkit.stylize.view import Aim
+from artkit.stylize.regions import fit_mask, inside
 
 DEFAULTS = OptimizeOptions()
 PATIENCE = 8  # iterations over which a scale's progress is judged
@@ -51,67 +50,9 @@ def halved(size: int, near: int) -> int:
     return round(size / 2 ** max(0, round(math.log2(size / near))))
 
 
-def make_aim(options: OptimizeOptions, network: FeatureNetwork) -> Aim:
-    """Options to losses and weights; WrongCall when they name layers that the network lacks.
-
-    A network that is cut short is asked for those of the usual layers that it has, or else for its deepest one.
-    """
-    defaults = network.architecture.style_layers, network.architecture.content_layers
-    layers = []
-    for kind, given, usual in zip(
-        ("style", "content"), (options.style_layers, options.content_layers), defaults, strict=True
-    ):
-        usual = {tap: weight for tap, weight in usual.items() if tap in network.taps} or {network.taps[-1]: 1.0}
-        chosen = {tap: weight for tap, weight in (given or usual).items() if weight > 0}
-        if unknown := set(chosen) - set(network.taps):
-            missing = sorted(unknown)[0]
-            raise WrongCall(
-                f'{kind} layer "{missing}" is not in network "{options.network}"; it has {", ".join(network.taps)}'
-            )
-        if not chosen:
-            raise WrongCall(f"every {kind} layer has weight 0; give one of them some weight")
-        whole = sum(chosen.values())
-        layers.append({tap: weight / whole for tap, weight in chosen.items()})
-    similarity = options.content_loss == "self-similarity"
-    scale = 1.0 if similarity else network.architecture.content_scale
-    return Aim(
-        network,
-        STYLE_LOSSES[options.style_loss](),
-        SelfSimilarity() if similarity else None,
-        layers[0],
-        layers[1],
-        options.content_weight * scale,
-        options.tv_weight * options.strength,
-    )
-
-
-def least_size(picture: Picture, aim: Aim) -> int:
-    """The longest edge at which the short one still has a position in every layer."""
-    strides = (aim.network.architecture.geometry(tap)[0] for tap in aim.taps)
-    return math.ceil(max(strides) * max(picture.size) / min(picture.size))
-
-
 def resized(x: mx.array, height: int, width: int) -> mx.array:
     """(1, H, W, 3) -> (1, height, width, 3)."""
     return mx.array(resize(np.array(x), height, width))
-
-
-def style_weights(options: OptimizeOptions, styles: int) -> tuple[float, ...]:
-    """One weight a style; equal ones when none are given."""
-    if options.style_weight and len(options.style_weight) != styles:
-        raise WrongCall(f"{len(options.style_weight)} style weights for {styles} styles; give one for each")
-    return options.style_weight or (1.0,) * styles
-
-
-def _check_known(style: Moments, aim: Aim, options: OptimizeOptions) -> None:
-    """WrongCall for what takes the painting itself, where only its moments are known."""
-    if options.network != NETWORK:
-        wrong = f'network "{options.network}"'
-    elif not isinstance(aim.style, Additive):
-        wrong = f"style loss {options.style_loss}"
-    else:
-        return
-    raise WrongCall(f'{wrong}: "{style.name}" does not know its painting that well; give the picture of the painting')
 
 
 def optimize_steps(
@@ -170,7 +111,7 @@ class _Run:
         self.aim = make_aim(options, load_features(options.network, options.pooling, options.padding))
         for style in styles:
             if isinstance(style, Moments):
-                _check_known(style, self.aim, options)
+                check_known(style, self.aim, options)
         least = least_size(photo, self.aim)
         if options.size < least:
             raise WrongCall(
@@ -235,7 +176,7 @@ class _Run:
 
     def _masks(self, height: int, width: int) -> list[np.ndarray]:
         """Where each style goes, (H, W), 0..1; none where they go everywhere."""
-        return [resize(mask[..., None], height, width)[..., 0].clip(0, 1) for mask in self.masks]
+        return [fit_mask(mask, height, width) for mask in self.masks]
 
     def objective(self, size: int, memory: float) -> Objective:
         height, width = self.shape(size)

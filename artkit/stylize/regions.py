@@ -53,9 +53,14 @@ def load_masks(sources: Sequence[Readable], styles: int, height: int, width: int
         _check_proportions(picture, height, width)
     one_each = len(pictures) == styles
     planes = [_gray(picture) for picture in pictures] if one_each else _by_color(pictures[0], styles)
-    masks = [np.clip(resize(plane[..., None], height, width)[..., 0], 0, 1) for plane in planes]
+    masks = [fit_mask(plane, height, width) for plane in planes]
     total = np.maximum(np.sum(masks, axis=0), 1)
     return [(mask / total).astype(np.float32) for mask in masks]
+
+
+def fit_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A mask (H, W), 0..1, at another size."""
+    return np.clip(resize(mask[..., None], height, width)[..., 0], 0, 1)
 
 
 def shrink_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
