@@ -18,6 +18,7 @@ from processes import Contestant
 from artkit import image
 from artkit.nets.architectures import VGG19
 from artkit.nets.features import FeatureNetwork, preprocess
+from artkit.nets.layers import channel_products
 from artkit.nets.stylenets import PLANS, Code, StyleNetwork
 from artkit.stylize.optimize import optimize_steps
 from artkit.stylize.options import OptimizeOptions
@@ -56,9 +57,11 @@ def one_pass(size: int, dtype: str = "float32") -> Callable[[], None]:
     def grams(x: mx.array) -> dict[str, mx.array]:
         found = {}
         for tap, feature in network(preprocess(x, "torch").astype(kind), STYLE).items():
-            flat = feature.reshape(-1, feature.shape[-1])
-            flat = flat * flat.shape[0] ** -0.5  # before the product: half precision would overflow after it
-            found[tap] = (flat.T @ flat).astype(mx.float32)
+            flat = feature.reshape(1, -1, feature.shape[-1])
+            if kind != mx.float32:  # would overflow
+                flat = flat * flat.shape[1] ** -0.5
+            product = channel_products(flat).squeeze(0).astype(mx.float32)
+            found[tap] = product / flat.shape[1] if kind == mx.float32 else product
         return found
 
     targets = grams(target)

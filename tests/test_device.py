@@ -218,12 +218,17 @@ def test_blas_speed_is_measured():
     assert 0.01 < device.blas_gflops(64) < 1e6
 
 
-def test_cuda_kernels_are_kept_in_the_cache(installed, monkeypatch):
+def test_cuda_kernels_are_kept_in_the_cache_and_launched_without_graphs(installed, monkeypatch):
+    monkeypatch.setenv("MLX_USE_CUDA_GRAPHS", "1")
     installed("mlx", "mlx-cuda-13")
     monkeypatch.setenv("ARTKIT_CACHE_DIR", "/somewhere")
     monkeypatch.setenv("MLX_PTX_CACHE_DIR", "mine")
-    device._keep_cuda_kernels()
+    device._set_up_cuda()
     assert os.environ["MLX_PTX_CACHE_DIR"] == "mine"
     monkeypatch.delenv("MLX_PTX_CACHE_DIR")
-    device._keep_cuda_kernels()
+    device._set_up_cuda()
     assert os.environ["MLX_PTX_CACHE_DIR"] == str(Path("/somewhere/cuda-kernels"))
+    assert os.environ["MLX_USE_CUDA_GRAPHS"] == "1"
+    monkeypatch.delenv("MLX_USE_CUDA_GRAPHS")
+    device._set_up_cuda()
+    assert os.environ.pop("MLX_USE_CUDA_GRAPHS") == "0"

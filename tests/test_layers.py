@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from artkit import device
-from artkit.nets import cpu_bands, cpu_winograd, layers
+from artkit.nets import cpu_bands, cpu_winograd, cuda_pool, layers
 from artkit.nets.layers import channel_products, conv2d, depth_to_space, pad, pool, relu, space_to_depth, upsample2
 
 # Winograd in float32 is good to 2e-6, everything else here to 1e-6; relative to the norm of the whole array.
@@ -92,7 +92,9 @@ def test_valid_adds_nothing():
     assert error(conv2d(x, weight, padding="valid"), mx.conv2d(x, weight)) < CLOSE
 
 
-def test_relu_inside_the_convolution_is_relu_after_it():
+@pytest.mark.parametrize("gpu", [False, True], ids=["CPU", "GPU"])
+def test_relu_inside_the_convolution_is_relu_after_it(gpu, monkeypatch):
+    monkeypatch.setattr(layers, "uses_gpu", lambda: gpu)
     x, weight, bias = normal(1, 13, 10, 16), normal(24, 3, 3, 16, seed=1), normal(24, seed=2)
     dy = normal(1, 13, 10, 24, seed=3)
     before = conv2d(x, weight, bias)
@@ -255,6 +257,19 @@ def test_both_maxima_agree():
     np.testing.assert_array_equal(np.array(layers._max_of_four(x)), np.array(layers._max_pool(x)))
 
 
+@pytest.mark.skipif(not mx.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("kind", [mx.float32, mx.float16, mx.bfloat16], ids=str)
+@pytest.mark.parametrize("channels", [3, 64])
+def test_the_maximum_on_cuda_is_the_plain_one(kind, channels):
+    x = mx.random.permutation(mx.arange(2 * 6 * 10 * channels, dtype=mx.float32)).reshape(2, 6, 10, channels) / 64
+    x, dy = x.astype(kind), normal(2, 3, 5, channels).astype(kind)
+    got, wanted = (mx.vjp(f, [x], [dy]) for f in (cuda_pool.max_pool, layers._max_pool))
+    assert mx.array_equal(got[0][0], wanted[0][0])
+    largest = mx.repeat(mx.repeat(got[0][0], 2, axis=1), 2, axis=2) == x  # where pixels are alike, it is any of them
+    assert mx.array_equal(got[1][0] * largest, got[1][0])
+    assert mx.array_equal(got[1][0].reshape(2, 3, 2, 5, 2, channels).sum((2, 4)), dy)
+
+
 def test_upsample_repeats_pixels():
     x = mx.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
     wanted = [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
@@ -289,8 +304,10 @@ def test_there_is_a_stream_for_every_core():
     assert len(cpu_bands.thread_streams()) == device.CPU_STREAMS >= 1
 
 
+@pytest.mark.parametrize("gpu", [False, True], ids=["CPU", "GPU"])
 @pytest.mark.parametrize("shape", [(1, 100, 5), (3, 7, 4), (2, 1, 3)], ids=str)
-def test_channel_products_and_their_gradient(shape):
+def test_channel_products_and_their_gradient(shape, gpu, monkeypatch):
+    monkeypatch.setattr(layers, "uses_gpu", lambda: gpu)
     x, dy = normal(*shape), normal(shape[0], shape[2], shape[2], seed=1)
     got, wanted = (mx.vjp(f, [x], [dy]) for f in (channel_products, lambda x: x.swapaxes(1, 2) @ x))
     assert error(got[0][0], wanted[0][0]) < CLOSE

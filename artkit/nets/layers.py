@@ -13,6 +13,7 @@ from artkit.device import uses_gpu
 import mlx.core as mx
 import numpy as np
 
+from artkit.nets import cuda_pool
 from artkit.nets.cpu_bands import own_gradient
 from artkit.nets.cpu_products import channel_products_on_cpu
 from artkit.nets.cpu_windows import conv_windows
@@ -110,8 +111,7 @@ def conv2d(
         y = mx.conv2d(x, weight, stride=stride, padding=(border[0][0], border[1][0]))
     else:
         y = mx.conv2d(pad(x, *border, padding), weight, stride=stride)
-    y = y if bias is None else y + bias
-    return _relu(y) if relu else y
+    return _finished(y, bias, relu)
 
 
 def _conv2d_on_cpu(
@@ -136,8 +136,14 @@ def _conv2d_on_cpu(
     if padding != "valid" and kH % stride == kW % stride == 0 and not (few and stride == 1):
         return conv_windows(x, weight, bias, stride, border, padding, relu, padded)
     y = _from_few(padded(x), weight) if few and stride == 1 else mx.conv2d(padded(x), weight, stride=stride)
-    y = y if bias is None else y + bias
-    return _relu(y) if relu else y
+    return _finished(y, bias, relu)
+
+
+def _finished(y: mx.array, bias: mx.array | None, relu: bool) -> mx.array:
+    """What a convolution gave, with its bias, and without what is negative if `relu`."""
+    if bias is None:
+        return _relu(y) if relu else y
+    return _biased_relu(y, bias) if relu else y + bias
 
 
 @own_gradient
@@ -175,6 +181,17 @@ def _relu_gradient(x: mx.array, dy: mx.array, y: mx.array) -> mx.array:
     return dy * mx.sign(y)
 
 
+@own_gradient
+def _biased_relu(x: mx.array, bias: mx.array) -> mx.array:
+    return mx.maximum(x + bias, 0)  # within one gradient of its own, for `mx.compile` to make one kernel of it
+
+
+@_biased_relu.vjp
+def _biased_relu_gradient(primals: Any, dy: mx.array, y: mx.array) -> tuple[mx.array, mx.array]:
+    slope = dy * mx.sign(y)
+    return slope, slope.sum(axis=(0, 1, 2))
+
+
 def pool(x: mx.array, kind: Pooling = "max") -> mx.array:
     """Pool 2x2 pixels into one: (B, H, W, C) -> (B, H // 2, W // 2, C); an odd last row or column is dropped.
 
@@ -183,7 +200,9 @@ def pool(x: mx.array, kind: Pooling = "max") -> mx.array:
     """
     x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
     if kind == "max":
-        return _max_of_four(x) if uses_gpu() else _max_pool(x)
+        if not uses_gpu():
+            return _max_pool(x)
+        return cuda_pool.max_pool(x) if mx.cuda.is_available() else _max_of_four(x)
     if kind == "average":
         return _average_pool(x)
     return mx.sqrt(_average_pool(x * x) + 1e-12)  # where all are 0 the root alone has no gradient
@@ -257,4 +276,14 @@ def depth_to_space(x: mx.array, factor: int) -> mx.array:
 
 def channel_products(x: mx.array) -> mx.array:
     """Each pair of channels multiplied, summed over positions: (B, N, C) -> (B, C, C), xᵀ x."""
-    return x.swapaxes(1, 2) @ x if uses_gpu() else channel_products_on_cpu(x)
+    return _channel_products(x) if uses_gpu() else channel_products_on_cpu(x)
+
+
+@own_gradient
+def _channel_products(x: mx.array) -> mx.array:
+    return x.swapaxes(1, 2) @ x
+
+
+@_channel_products.vjp
+def _channel_products_gradient(x: mx.array, dy: mx.array, y: mx.array) -> mx.array:
+    return x @ (dy + dy.swapaxes(1, 2))  # one product, where both sides of xᵀ x would take one each

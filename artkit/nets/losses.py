@@ -41,7 +41,7 @@ def _products(features: mx.array, mask: mx.array | None) -> mx.array:
     """Sums over positions of the products of channels, (C, C), each position weighted by the mask."""
     if mask is not None:
         features = features * mx.sqrt(mask)
-    return channel_products(features.reshape(1, -1, features.shape[-1]))[0]
+    return channel_products(features.reshape(1, -1, features.shape[-1])).squeeze(0)
 
 
 def _relative(found: mx.array, wanted: mx.array) -> mx.array:
