@@ -54,6 +54,16 @@ def test_pictures_are_brought_to_a_size_that_is_of_use(folder: Path, shorter: tu
     assert {picture.shape for picture in Crops(folder, shorter=shorter).pictures} == {(size, size * 100 // 80, 3)}
 
 
+def test_a_crop_shows_something_if_anything_does(tmp_path: Path):
+    picture = np.full((64, 2000, 3), (200, 10, 10), np.uint8)
+    picture[:, :70] = np.random.default_rng(0).integers(0, 255, (64, 70, 3))
+    Image.fromarray(picture).save(tmp_path / "nearly.png")
+    rng = np.random.default_rng(0)
+    assert sum(np.ptp(Crops(tmp_path).crop(rng, 32).pixels, axis=(0, 1)).max() > 8 for _ in range(40)) > 25
+    Image.new("RGB", (80, 80), "red").save(tmp_path / "nearly.png")
+    assert np.ptp(Crops(tmp_path).crop(rng, 32).pixels, axis=(0, 1)).max() == 0  # there is nothing else
+
+
 def test_an_empty_folder_is_said_to_be_one(tmp_path: Path):
     with pytest.raises(PictureError, match="no pictures in"):
         Crops(tmp_path)

@@ -14,6 +14,8 @@ import numpy as np
 from artkit.contract import PictureError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+TRIES = 20  # crops that are looked at for one that shows something
+FLAT = 8  # levels of 255 between the darkest and the brightest of a channel, to show something
 
 
 class Crop(NamedTuple):
@@ -106,22 +108,33 @@ class Crops:
         return self.crop(rng, size).picture()
 
     def crop(self, rng: np.random.Generator, size: int) -> Crop:
-        """Random picture, place, scale (up to 1.6), mirror, contrast and color balance."""
+        """Random picture, place, scale (up to 1.6), mirror, contrast and color balance.
+
+        Not a crop of a single color, if there are others: instance norms divide its features by next to nothing, and
+        through 14 of them gradients grow beyond all numbers.
+        """
         import cv2
 
-        picture = self.pictures[rng.integers(len(self.pictures))]
-        shorter = min(picture.shape[:2])
-        window = min(shorter, max(8, round(size / rng.uniform(0.9, 1.6))))
-        y = rng.integers(picture.shape[0] - window + 1)
-        x = rng.integers(picture.shape[1] - window + 1)
-        crop = picture[y : y + window, x : x + window]
-        if window != size:
+        crop = self._window(rng, size)
+        for _ in range(TRIES):
+            if np.ptp(crop[::4, ::4], axis=(0, 1)).max() > FLAT:
+                break
+            crop = self._window(rng, size)
+        if (window := len(crop)) != size:
             crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC if window < size else cv2.INTER_AREA)
         if rng.random() < 0.5:
             crop = crop[:, ::-1]
         contrast = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.05, 3))
         light = np.stack([contrast, 0.5 - 0.5 * contrast + rng.normal(0, 0.04)])
         return Crop(crop, light.astype(np.float32))
+
+    def _window(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """A square of a picture, as large or up to 1.6 times smaller, (edge, edge, 3), 8-bit."""
+        picture = self.pictures[rng.integers(len(self.pictures))]
+        window = min(*picture.shape[:2], max(8, round(size / rng.uniform(0.9, 1.6))))
+        y = rng.integers(picture.shape[0] - window + 1)
+        x = rng.integers(picture.shape[1] - window + 1)
+        return picture[y : y + window, x : x + window]
 
 
 class DeadLeaves:

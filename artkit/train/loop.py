@@ -30,7 +30,6 @@ Item = Mapping[str, np.ndarray]
 Loss = Callable[[Weights, Mapping[str, mx.array]], tuple[mx.array, Mapping[str, mx.array]]]
 
 AHEAD = 3  # batches that are prepared while the device works
-CACHE = 12 << 30  # bytes of freed memory that are kept for arrays to come
 BETAS = (0.9, 0.99)  # Adam's
 GROUPS = ("weights", "average", "first", "second")
 
@@ -116,9 +115,11 @@ def train_steps(
 
 @contextlib.contextmanager
 def _modest_cache() -> Iterator[None]:
-    """Leaves a GPU to others as well: MLX would keep all of its memory for arrays to come."""
-    before = mx.set_cache_limit(CACHE)
-    mx.set_cache_limit(min(before, CACHE))
+    """Leaves half of a GPU to others: MLX would keep all of its memory for arrays to come. Much less must it not be:
+    what a step uses would be freed and asked for again at every step, which makes it wait on the driver.
+    """
+    before = mx.set_cache_limit(0)
+    mx.set_cache_limit(before // 2)
     try:
         yield
     finally:
