@@ -112,7 +112,7 @@ def test_strength_0_is_the_identity_with_all_of_the_photo():
 
 def test_stroke_sizes_scale_the_style_picture():
     picture = Picture(np.zeros((60, 90, 3), np.float32))
-    assert [at_stroke(picture, 40, stroke).size for stroke in (-1.0, 0.0, 1.0)] == [(32, 21), (60, 40), (120, 80)]
+    assert [at_stroke(picture, 60, stroke).size for stroke in (-1.0, 0.0, 1.0)] == [(48, 32), (60, 40), (120, 80)]
 
 
 def test_a_batch_comes_in_fours():

@@ -134,10 +134,8 @@ def any_style(
     from artkit.train.shelve import network_of, sheet, shelve_any, unshelve_any
 
     plan, seen, content = PLANS[options.plan], open_features(features), open_photos(photos, options.crop)
-    reader, examples = (
-        load_features("compact"),
-        open_crops(*paintings, shorter=(options.style_size, options.style_size)),
-    )
+    shorter = 3 * options.style_size // 4  # of a picture in the usual proportions
+    reader, examples = load_features("compact"), open_crops(*paintings, shorter=(shorter, shorter))
     held, paintings_held = hold_out(content, options.crop), examples.hold_out(PHOTOS, SHARE)
     shown, painted = samples(content, options.crop), mx.array(samples(examples, options.crop))
 

@@ -22,8 +22,9 @@ from artkit.stylize import gallery
 from artkit.stylize.stylefile import file_sha256
 
 FILE = "predictor.safetensors"
-SIZE = 400  # shorter edge of a style picture at stroke size 1, pixels: as in training
+SIZE = 512  # longest edge of a style picture at stroke size 1, pixels: as in training
 LONGEST = 8  # times its shorter edge: what a style picture may be
+LEAST = 32  # shorter edge that it keeps, pixels
 TEXTURE = 0.25  # what predicted styles are used with unless told
 
 
@@ -51,15 +52,17 @@ class StylePredictor:
 
 
 def at_stroke(picture: Picture, size: int, stroke: float) -> Picture:
-    """The picture, its shorter edge `size` pixels, times 2^stroke; PictureError for one that is too narrow."""
+    """The picture, its longest edge `size` pixels, times 2^stroke: strokes of size 1 are as large in a photo of that
+    size as they are in the picture beside it. PictureError for one that is too narrow.
+    """
     if max(picture.size) > LONGEST * min(picture.size):
         width, height = picture.size
         raise PictureError(
             f'"{picture.name or "the picture"}" is {width}×{height}: too narrow for a style; crop it to at most '
             f"{LONGEST} times as long as wide"
         )
-    wanted = size * 2**stroke
-    return picture.resized(max(32, round(wanted * max(picture.size) / min(picture.size))))
+    narrow = max(picture.size) / min(picture.size)
+    return picture.resized(round(max(size * 2**stroke, LEAST * narrow)))
 
 
 def shipped() -> Path:

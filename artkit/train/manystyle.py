@@ -66,7 +66,7 @@ class Styles:
     def of_pictures(
         cls, names: Sequence[str], pictures: Iterable[Picture], features: FeatureFunction, size: int
     ) -> Styles:
-        """size: of their shorter edge at stroke size 1, pixels."""
+        """size: of their longest edge at stroke size 1, pixels."""
         grams: dict[str, list[mx.array]] = {tap: [] for tap in STYLE_TAPS}
         for picture in pictures:
             for stroke in STROKES:

@@ -34,7 +34,7 @@ class CriterionOptions(Options):
 class FrameOptions(LoopOptions, CriterionOptions):
     """What every training of a style network has to be told."""
 
-    style_size: int = Field(default=400, ge=64, description="Shorter edge of a style picture at stroke size 1, pixels")
+    style_size: int = Field(default=512, ge=64, description="Longest edge of a style picture at stroke size 1, pixels")
     noise: float = Field(default=0.03, ge=0, le=1, description="Noise of the frames that have to stay steady, 0..1")
 
 

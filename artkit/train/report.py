@@ -102,7 +102,7 @@ def learned_many(plan: Plan, weights: Weights, files: Sequence[Path]) -> list[Le
 def learned_any(
     plan: Plan, weights: Weights, reader: FeatureNetwork, paintings: Sequence[tuple[str, np.ndarray]], size: int
 ) -> list[Learned]:
-    """What `anystyle_steps` makes of paintings, (H, W, 3) 8-bit. size: of their shorter edge, pixels."""
+    """What `anystyle_steps` makes of paintings, (H, W, 3) 8-bit. size: of their longest edge, pixels."""
     network, predictor = network_of(plan, weights), Predictor(weights)
 
     def one(name: str, pixels: np.ndarray) -> Learned:
