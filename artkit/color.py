@@ -6,10 +6,28 @@ Everything works on (H, W, 3) float32 sRGB 0..1 arrays, with NumPy. Source: Gaty
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import numpy as np
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Y of YIQ, ITU-R BT.601
 _NOISE = (1 / 255) ** 2  # variance along a color axis below which there is nothing but rounding and compression
+
+
+class Colors(NamedTuple):
+    """A picture's colors, as far as `recolored` asks for them: mean (3,) and covariance (3, 3), float64."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    @classmethod
+    def of(cls, pixels: np.ndarray, mask: np.ndarray | None = None) -> Self:
+        """Those of (H, W, 3), each pixel as much as the mask (H, W) says; where that is nowhere, of all."""
+        colors, share = pixels.reshape(-1, 3).astype(np.float64), np.ones((pixels.size // 3, 1))
+        if mask is not None and mask.any():
+            share = mask.reshape(-1, 1).astype(np.float64)
+        mean = (share * colors).sum(axis=0) / share.sum()
+        return cls(mean, (share * (colors - mean)).T @ (colors - mean) / share.sum())
 
 
 def luma(pixels: np.ndarray) -> np.ndarray:
@@ -42,21 +60,26 @@ def match_luma(style: np.ndarray, photo: np.ndarray) -> np.ndarray:
     return (style + ((gain * (old - old.mean()) + wanted.mean()) - old)[..., None]).astype(np.float32)
 
 
-def match_color(style: np.ndarray, photo: np.ndarray, soften: float = 0) -> np.ndarray:
-    """The style picture recolored: its colors get the mean and covariance of the photo's (section 3.1).
+def match_color(style: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """The style picture in the photo's colors (section 3.1); any two sizes, the rest as in `recolored`."""
+    return recolored(style, Colors.of(photo))
 
-    x -> Σp^½ Σs^-½ (x - μs) + μp with symmetric square roots, which moves colors least among the linear maps.
-    Any two sizes; (H, W, 3) like `style`, not clipped: a few values may leave 0..1. Where the style has no variance
-    (gray or flat pictures) there is nothing to stretch, and the colors follow the directions that it has.
 
-    soften: a deviation, 0..1; what varies less than that in the style is stretched less than it takes.
+def recolored(picture: np.ndarray, colors: Colors, soften: float = 0, mask: np.ndarray | None = None) -> np.ndarray:
+    """The picture, its colors (those within a mask (H, W), 0..1, if there is one) with this mean and covariance.
+
+    x -> Σc^½ Σp^-½ (x - μp) + μc with symmetric square roots, which moves colors least among the linear maps.
+    (H, W, 3) like `picture`, not clipped: a few values may leave 0..1. Where the picture has no variance (it is gray,
+    or flat) there is nothing to stretch, and the colors follow the directions that it has.
+
+    soften: a deviation, 0..1; what varies less than that in the picture is stretched less than it takes.
     """
-    (style_mean, style_covariance), (photo_mean, photo_covariance) = _moments(style), _moments(photo)
-    values, axes = np.linalg.eigh(style_covariance)
+    own = Colors.of(picture, mask)
+    values, axes = np.linalg.eigh(own.covariance)
     whiten = (axes * np.where(values > _NOISE, (np.maximum(values, _NOISE) + soften**2) ** -0.5, 0)) @ axes.T
-    values, axes = np.linalg.eigh(photo_covariance)
-    color = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
-    return ((style - style_mean) @ (color @ whiten).T + photo_mean).astype(np.float32)
+    values, axes = np.linalg.eigh(colors.covariance)
+    stretch = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
+    return ((picture - own.mean) @ (stretch @ whiten).T + colors.mean).astype(np.float32)
 
 
 def match_histogram(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
@@ -72,10 +95,3 @@ def match_histogram(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
         values = np.interp(quantiles, (np.arange(wanted.size) + 0.5) / wanted.size, wanted)
         matched[..., c] = values[where].reshape(picture.shape[:2])
     return matched
-
-
-def _moments(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (3,) and covariance (3, 3) of the colors, float64."""
-    colors = pixels.reshape(-1, 3).astype(np.float64)
-    mean = colors.mean(axis=0)
-    return mean, (colors - mean).T @ (colors - mean) / len(colors)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from artkit.color import keep_luma, luma, match_color, match_histogram, match_luma
+from artkit.color import Colors, keep_luma, luma, match_color, match_histogram, match_luma, recolored
 from artkit.image import load
 
 COLOR = arrays(np.float32, (1, 4, 3), elements=st.floats(0, 1, width=32))
@@ -160,7 +160,7 @@ def test_a_nearly_gray_picture_gets_few_colors_where_that_is_asked_for():
     colors = rng.uniform(0, 1, (64, 64, 3)).astype(np.float32)
 
     def chroma(soften: float) -> float:
-        found = match_color(noisy.astype(np.float32), colors, soften)
+        found = recolored(noisy.astype(np.float32), Colors.of(colors), soften)
         return float((found - found.mean(axis=2, keepdims=True)).std())
 
     assert chroma(0) > 0.2

@@ -23,7 +23,7 @@ from artkit.stylize.aims import make_aim
 from artkit.stylize.manifest import MOMENTS, PREVIEW
 from artkit.stylize.moments import EDGES, REMAINDER, Moments
 from artkit.stylize.objective import Objective
-from artkit.stylize.optimize import optimize_steps
+from artkit.stylize.optimize import _Run, optimize_steps
 from artkit.stylize.options import OptimizeOptions, RestyleOptions
 from tests.style_files import make_style, rewrite
 
@@ -102,6 +102,10 @@ def test_files_that_are_refused(moments: Moments, tmp_path: Path) -> None:
         {"relu1_1.256.factor": None},
         {"relu1_1.512.mean": np.full(32, np.nan, np.float16)},
         {"what": np.zeros(1, np.float16)},
+        {"colors.mean": None},
+        {"colors.what": np.zeros(3, np.float32)},
+        {"colors.mean": np.zeros(4, np.float32)},
+        {"colors.covariance": np.full((3, 3), np.inf, np.float32)},
         {f"relu5_1.512.{part}": None for part in ("mean", "diagonal", "factor")},
     ):
         moments.write(path)
@@ -132,6 +136,16 @@ def test_colors_of_the_photo_are_kept(moments: Moments) -> None:
         *_, last = optimize_steps(photo, [moments], options)
         means[keep] = np.abs(np.array(last.image[0]).mean(axis=(0, 1)) - photo.pixels.mean(axis=(0, 1))).max()
     assert means["match"] < means["off"] / 4
+
+
+def test_it_starts_in_the_colors_that_are_known(moments: Moments, painting: Picture) -> None:
+    photo = load(ROOT / "samples" / "chelsea.jpg").resized(64)
+    for keep in ("off", "luma"):
+        options = OptimizeOptions(size=64, keep_color=keep)
+        start = _Run(photo, [moments], options, [], None).start()
+        assert np.array(start).mean(axis=(0, 1, 2)) == pytest.approx(painting.pixels.mean(axis=(0, 1)), abs=0.02)
+    start = _Run(photo, [moments], OptimizeOptions(size=64, keep_color="match"), [], None).start()
+    assert np.array(start).mean(axis=(0, 1, 2)) == pytest.approx(photo.pixels.mean(axis=(0, 1)), abs=1e-3)
 
 
 def test_every_shipped_style_knows_its_painting() -> None:

@@ -4,7 +4,8 @@ The optimizer asks a painting for the moments of its features at each style laye
 outer products, whose off-diagonal part is the Gram matrix of Gatys et al. 2016. They are kept for a few sizes of the
 painting, and lie in between for others. Second moments have few large eigenvalues: each is a factor (C, r) times its
 transpose, with its own diagonal, and float16; what that leaves out is under REMAINDER of the matrix' energy. A file
-says which weights of the network they were seen by, for with others they are some per cent off.
+says which weights of the network they were seen by, for with others they are some per cent off. Beside them it has
+the painting's colors, to start in.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import mlx.core as mx
 import numpy as np
 
 from artkit import checkpoint, weights
+from artkit.color import Colors
 from artkit.contract import WeightsError
 from artkit.image import Picture, fit, resize
 from artkit.nets.architectures import COMPACT
@@ -34,7 +36,8 @@ NETWORK = COMPACT.name  # the only network that they are kept for
 EDGES = (256, 512, 1024)  # longest edges of the painting, pixels
 REMAINDER = 5e-4
 MAX_BYTES = 1 << 20
-FORMAT = "1"
+FORMAT = "2"
+COLORS = "colors."  # what the names of their tensors begin with
 _PART = re.compile(r"(\w+)\.(\d{1,5})\.(mean|diagonal|factor)")
 
 
@@ -82,6 +85,7 @@ class Moments:
 
     name: str
     kept: Mapping[int, Mapping[str, _Kept]]
+    colors: Colors
 
     @classmethod
     def of(cls, painting: Picture, name: str) -> Moments:
@@ -92,7 +96,7 @@ class Moments:
             x = mx.array(resize(painting.pixels, *fit(painting.height, painting.width, edge))[None])
             seen = network(x, taps)
             kept[edge] = {tap: _Kept.of(_moment(seen[tap])) for tap in taps}
-        return cls(name, kept)
+        return cls(name, kept, Colors(*(part.astype(np.float32) for part in Colors.of(painting.pixels))))
 
     @cached_property
     def sha256(self) -> str:
@@ -130,7 +134,11 @@ class Moments:
         if checkpoint.data_sha256(path) != held.metadata.get("sha256"):
             checkpoint.damaged(path)
         parts: dict[int, dict[str, dict[str, np.ndarray]]] = {}
+        colors: dict[str, np.ndarray] = {}
         for key, tensor in held.tensors.items():
+            if key.startswith(COLORS):
+                colors[key.removeprefix(COLORS)] = tensor.read()
+                continue
             if not (match := _PART.fullmatch(key)):
                 checkpoint.damaged(path)
             tap, edge, part = match.groups()
@@ -139,15 +147,16 @@ class Moments:
             kept = {edge: {tap: _checked(**each) for tap, each in taps.items()} for edge, taps in parts.items()}
             if not kept or any(taps.keys() != COMPACT.style_layers.keys() for taps in kept.values()):
                 raise ValueError("not the layers that styles are seen at")
-        return cls(name, kept)
+            return cls(name, kept, _checked_colors(**colors))
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        return {
+        features = {
             f"{tap}.{edge}.{part}": array
             for edge, taps in self.kept.items()
             for tap, kept in taps.items()
             for part, array in kept._asdict().items()
         }
+        return features | {f"{COLORS}{part}": array for part, array in self.colors._asdict().items()}
 
 
 def is_ours(path: Path) -> bool:
@@ -180,3 +189,12 @@ def _checked(mean: np.ndarray, diagonal: np.ndarray, factor: np.ndarray) -> _Kep
     if not all(np.isfinite(part).all() for part in (mean, diagonal, factor)):
         raise ValueError("not a number")
     return _Kept(mean, diagonal, factor)
+
+
+def _checked_colors(mean: np.ndarray, covariance: np.ndarray) -> Colors:
+    """ValueError as in `_checked`."""
+    if mean.shape != (3,) or covariance.shape != (3, 3):
+        raise ValueError("colors have three channels")
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise ValueError("not a number")
+    return Colors(mean, covariance)

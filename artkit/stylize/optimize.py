@@ -15,7 +15,7 @@ import artkit.device  # noqa: F401  (fast BLAS before MLX)
 import mlx.core as mx
 import numpy as np
 
-from artkit.color import keep_luma, match_color, match_luma
+from artkit.color import Colors, keep_luma, match_color, match_luma, recolored
 from artkit.contract import Step, WrongCall
 from artkit.image import Picture, fit, resize
 from artkit.nets.features import load_features
@@ -160,19 +160,24 @@ class _Run:
         return self._recolored(self.photo_at(self.sizes[0]))
 
     def _recolored(self, photo: mx.array) -> mx.array:
-        """The photo in its paintings' colors, where they are known, each in its place, as strongly as is wanted: an
-        optimizer is long in turning a bright sky dark.
+        """The photo in its paintings' colors, each in its place, as strongly as is wanted: an optimizer is long in
+        turning a bright sky dark.
         """
-        paintings = [self._sized(style, self.sizes[0]) for style in self.styles if isinstance(style, Picture)]
-        if len(paintings) < len(self.styles) or self.options.keep_color == "match":  # which have the photo's colors
+        if self.options.keep_color == "match":
             return photo
         pixels = np.array(photo[0])
-        recolored = [match_color(pixels, np.array(painting[0]), NEARLY_GRAY) for painting in paintings]
         masks = self._masks(*pixels.shape[:2])
+        each = [
+            recolored(pixels, self._colors(style), NEARLY_GRAY, mask)
+            for style, mask in zip(self.styles, masks or [None] * len(self.styles), strict=True)
+        ]
         shares = np.stack([mask[..., None] for mask in masks]) if masks else np.reshape(self.weights, (-1, 1, 1, 1))
-        mixed = (shares * recolored).sum(axis=0) / (shares.sum(axis=0) + 1e-30)
+        mixed = (shares * each).sum(axis=0) / (shares.sum(axis=0) + 1e-30)
         mixed = inside(mixed, pixels, masks) if masks else mixed
         return mx.array(np.clip(pixels + self.options.strength * (mixed - pixels), 0, 1).astype(np.float32)[None])
+
+    def _colors(self, style: Picture | Moments) -> Colors:
+        return style.colors if isinstance(style, Moments) else Colors.of(np.array(self._sized(style, self.sizes[0])[0]))
 
     def _masks(self, height: int, width: int) -> list[np.ndarray]:
         """Where each style goes, (H, W), 0..1; none where they go everywhere."""

@@ -156,5 +156,5 @@ class RestyleOptions(Options):
 
     @property
     def recipe_method(self) -> int:
-        """2 for pictures at once, whose codes are predicted from what the second compact network sees."""
-        return 2 if self.fast else 1
+        """3 for pictures at once: what predicts their codes, and at which size, has changed twice."""
+        return 3 if self.fast else 1
