@@ -58,13 +58,14 @@ def _fitting(photo: np.ndarray) -> tuple[int, int]:
 
 
 def of_gallery(folder: Path, plan: PlanName) -> dict[str, Restyle]:
-    """The styles of a gallery's folder that the plan draws."""
+    """The styles of a gallery's folder that the plan draws, as strong and with such strokes as they are used with."""
     found: dict[str, Restyle] = {}
     for file in sorted(folder.glob(f"*/{manifest.NAME}")):
         style = Style(file.parent.name, file.parent, manifest.read(file))
         if entry := style.manifest.networks.get(plan):
             held = gallery.network(style, plan)
-            code = Code.of(held.code(entry.slot))
+            strength, stroke = style.manifest.strength, style.manifest.stroke
+            code = Code.of(strength * held.code(entry.slot, stroke) + (1 - strength) * held.code(0))
             found[style.name] = lambda x, network=held.network, code=code: network(x, code)
     return found
 

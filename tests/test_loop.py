@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from artkit.contract import WeightsError
+from artkit.train import loop
 from artkit.train.loop import GROUPS, Item, generator, stack, train_steps
 from artkit.train.options import LoopOptions
 from tests.style_files import rewrite
@@ -38,7 +39,8 @@ def test_it_learns():
     np.testing.assert_allclose(np.array(last.weights["w"]), TRUTH, atol=0.3)
 
 
-def test_memory_is_left_to_others_while_it_runs():
+def test_memory_of_a_gpu_is_left_to_others_while_it_runs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "uses_gpu", lambda: True)
     before = mx.set_cache_limit(1000)
     steps = train_steps(fresh(), loss, item, OPTIONS)
     next(steps)

@@ -55,13 +55,18 @@ def test_pictures_are_brought_to_a_size_that_is_of_use(folder: Path, shorter: tu
 
 
 def test_a_crop_shows_something_if_anything_does(tmp_path: Path):
-    picture = np.full((64, 2000, 3), (200, 10, 10), np.uint8)
-    picture[:, :70] = np.random.default_rng(0).integers(0, 255, (64, 70, 3))
-    Image.fromarray(picture).save(tmp_path / "nearly.png")
-    rng = np.random.default_rng(0)
-    assert sum(np.ptp(Crops(tmp_path).crop(rng, 32).pixels, axis=(0, 1)).max() > 8 for _ in range(40)) > 25
-    Image.new("RGB", (80, 80), "red").save(tmp_path / "nearly.png")
-    assert np.ptp(Crops(tmp_path).crop(rng, 32).pixels, axis=(0, 1)).max() == 0  # there is nothing else
+    def contrast(rng: np.random.Generator) -> float:
+        return np.ptp(Crops(tmp_path).one(rng, 32), axis=(0, 1)).max()
+
+    noise, rng = np.random.default_rng(0).integers(0, 255, (64, 2000, 3), np.uint8), np.random.default_rng(0)
+    Image.fromarray(np.where(np.arange(2000)[:, None] < 70, noise, np.uint8(200))).save(tmp_path / "a.png")
+    assert sum(contrast(rng) > 0.03 for _ in range(40)) > 10  # 2 of them are tried at the first attempt
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    Image.fromarray(noise // 16).save(tmp_path / "b.png")  # which in less light is all black
+    assert all(contrast(rng) > 0.03 for _ in range(80))
+    (tmp_path / "b.png").unlink()
+    Image.new("RGB", (80, 80), "red").save(tmp_path / "a.png")
+    assert contrast(rng) == 0  # there is nothing else
 
 
 def test_an_empty_folder_is_said_to_be_one(tmp_path: Path):

@@ -43,8 +43,10 @@ _READ = """
 _MAXIMUM = f"""{_READ}
   Group largest = four[0];
   for (int n = 0; n < N; n++)
-    for (int k = 1; k < 4; k++)
-      if (!(float(four[k].at[n]) <= float(largest.at[n]))) largest.at[n] = four[k].at[n];
+    for (int k = 1; k < 4; k++) {{
+      const float value = float(four[k].at[n]);
+      if (value > float(largest.at[n]) || value != value) largest.at[n] = four[k].at[n];
+    }}
   reinterpret_cast<Group*>(y)[pooled] = largest;
 """
 

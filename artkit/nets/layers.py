@@ -202,7 +202,7 @@ def pool(x: mx.array, kind: Pooling = "max") -> mx.array:
     if kind == "max":
         if not uses_gpu():
             return _max_pool(x)
-        return cuda_pool.max_pool(x) if mx.cuda.is_available() else _max_of_four(x)
+        return cuda_pool.max_pool(x) if mx.cuda.is_available() and x.size else _max_of_four(x)
     if kind == "average":
         return _average_pool(x)
     return mx.sqrt(_average_pool(x * x) + 1e-12)  # where all are 0 the root alone has no gradient

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from artkit.stylize.stylefile import StyleSet
 
 NETWORKS = "networks"  # the folder beside the styles with what several of them share
-OUTDATED = "what it knows of its painting is of another artkit's network"
+OUTDATED = "what it knows of its painting is of another artkit"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Style:
 
     @property
     def outdated(self) -> bool:
-        """Whether what it knows of its painting was seen by another network than artkit has now, and is no use."""
+        """Whether what it knows of its painting is of another artkit, whose network saw something else, and no use."""
         from artkit.stylize.moments import is_ours
 
         path = self.folder / manifest.MOMENTS

@@ -96,7 +96,8 @@ class Moments:
             x = mx.array(resize(painting.pixels, *fit(painting.height, painting.width, edge))[None])
             seen = network(x, taps)
             kept[edge] = {tap: _Kept.of(_moment(seen[tap])) for tap in taps}
-        return cls(name, kept, Colors(*(part.astype(np.float32) for part in Colors.of(painting.pixels))))
+        colors = Colors.of(painting.resized(min(EDGES)).pixels)  # as broad as they are started in, not every speckle
+        return cls(name, kept, Colors(*(part.astype(np.float32) for part in colors)))
 
     @cached_property
     def sha256(self) -> str:
@@ -160,7 +161,7 @@ class Moments:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file of moments, by its header, was seen by the network that artkit has now. WeightsError: damaged."""
+    """Whether a file of moments, by its header, is of this artkit and its network. WeightsError: damaged."""
     return _is_ours(checkpoint.read(path))
 
 

@@ -168,7 +168,7 @@ class _Run:
         pixels = np.array(photo[0])
         masks = self._masks(*pixels.shape[:2])
         each = [
-            recolored(pixels, self._colors(style), NEARLY_GRAY, mask)
+            np.clip(recolored(pixels, self._colors(style), NEARLY_GRAY, mask), 0, 1)
             for style, mask in zip(self.styles, masks or [None] * len(self.styles), strict=True)
         ]
         shares = np.stack([mask[..., None] for mask in masks]) if masks else np.reshape(self.weights, (-1, 1, 1, 1))

@@ -105,7 +105,7 @@ class OptimizeOptions(Options):
     @property
     def recipe_method(self) -> int:
         """Goes up, too, when the optimizer keeps another state: checkpoints are of one method."""
-        return 4
+        return 5
 
     @field_validator("min_size")
     @classmethod
@@ -133,13 +133,13 @@ class RestyleOptions(Options):
         default=None, ge=0, le=1, description="0 gives the photo back, 1 the whole style (the style's own if not given)"
     )
     stroke: float | None = Field(
-        default=None, ge=0.5, le=2, description="Named styles: size of the strokes (larger in large pictures)"
+        default=None, ge=0.5, le=2, description="In one pass: size of the strokes (larger in large pictures)"
     )
     texture: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="Named styles: strokes in even areas such as skies (the style's own if not given)",
+        description="In one pass: strokes in even areas such as skies (the style's own if not given)",
     )
     fast: bool = Field(
         default=False, description="Picture files too in one pass of a network; --no-fast: named styles step by step"
@@ -148,7 +148,7 @@ class RestyleOptions(Options):
         default="off", description="Colors of the photo: luma paints in them, match comes near them"
     )
     plan: Literal["auto", "full", "light"] = Field(
-        default="auto", description="Named styles: the full network, the quick light one, or the best there is"
+        default="auto", description="In one pass: the full network, the quick light one, or the best there is"
     )
     max_memory: Bytes = Field(
         default=0, ge=0, description="Memory to stay under, such as 4GB (0: 5GB, or half of what is free)"

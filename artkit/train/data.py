@@ -15,7 +15,7 @@ from artkit.contract import PictureError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 TRIES = 20  # crops that are looked at for one that shows something
-FLAT = 8  # levels of 255 between the darkest and the brightest of a channel, to show something
+FLAT = 0.03  # from the darkest to the brightest of a channel, 0..1, to show something
 
 
 class Crop(NamedTuple):
@@ -115,18 +115,18 @@ class Crops:
         """
         import cv2
 
+        contrast = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.05, 3))
+        light = np.stack([contrast, 0.5 - 0.5 * contrast + rng.normal(0, 0.04)]).astype(np.float32)
         crop = self._window(rng, size)
         for _ in range(TRIES):
-            if np.ptp(crop[::4, ::4], axis=(0, 1)).max() > FLAT:
+            if np.ptp(Crop(crop[::4, ::4], light).picture(), axis=(0, 1)).max() > FLAT:
                 break
             crop = self._window(rng, size)
         if (window := len(crop)) != size:
             crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC if window < size else cv2.INTER_AREA)
         if rng.random() < 0.5:
             crop = crop[:, ::-1]
-        contrast = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.05, 3))
-        light = np.stack([contrast, 0.5 - 0.5 * contrast + rng.normal(0, 0.04)])
-        return Crop(crop, light.astype(np.float32))
+        return Crop(crop, light)
 
     def _window(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """A square of a picture, as large or up to 1.6 times smaller, (edge, edge, 3), 8-bit."""

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import artkit.device  # noqa: F401  (fast BLAS before MLX)
+from artkit.device import uses_gpu
 
 import mlx.core as mx
 import numpy as np
@@ -115,9 +115,12 @@ def train_steps(
 
 @contextlib.contextmanager
 def _modest_cache() -> Iterator[None]:
-    """Leaves half of a GPU to others: MLX would keep all of its memory for arrays to come. Much less must it not be:
-    what a step uses would be freed and asked for again at every step, which makes it wait on the driver.
+    """Leaves something of a GPU to others: MLX would keep all of its memory for arrays to come, and keeps up to half of
+    it. Much less it must not be, or all that a step uses is asked of the driver again at every step.
     """
+    if not uses_gpu():
+        yield
+        return
     before = mx.set_cache_limit(0)
     mx.set_cache_limit(before // 2)
     try:
