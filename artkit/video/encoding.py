@@ -80,8 +80,10 @@ class MovieSink:
         from av.codec.codec import UnknownCodecError
 
         try:
-            # Next to x264's own preset, 2.3 times as quick and half a decibel worse at no larger a file.
-            stream = self._container.add_stream("libx264", rate=self._rate, options={"crf": "18", "preset": "veryfast"})
+            # Next to x264's own preset, 2.3 times as quick and half a decibel worse at no larger a file. Without
+            # cpu-independent, which costs next to nothing, one run in 30 makes other frames of the same ones.
+            options = {"crf": "18", "preset": "veryfast", "x264-params": "cpu-independent=1"}
+            stream = self._container.add_stream("libx264", rate=self._rate, options=options)
         except UnknownCodecError:
             raise DeviceError("PyAV is built without H.264 here; pip install --force-reinstall av brings it") from None
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
