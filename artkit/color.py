@@ -27,7 +27,8 @@ class Colors(NamedTuple):
         if mask is not None and mask.any():
             share = mask.reshape(-1, 1).astype(np.float64)
         mean = (share * colors).sum(axis=0) / share.sum()
-        return cls(mean, (share * (colors - mean)).T @ (colors - mean) / share.sum())
+        away = colors - mean
+        return cls(mean, (share * away).T @ away / share.sum())
 
 
 def luma(pixels: np.ndarray) -> np.ndarray:

@@ -258,7 +258,7 @@ def describe() -> dict[str, Any]:
 def _set_up_cuda() -> None:
     """Have MLX keep its compiled CUDA kernels between runs, for building them anew takes tens of seconds; and have it
     launch them one by one: of convolutions it makes CUDA graphs that it cannot use twice, and building and destroying
-    them took a third of a pass through VGG-19 on an H200, and 40 % of a training's step.
+    them took over a quarter of a pass through VGG-19 on an H200, and of a training's step.
     """
     if all(package == "mlx-cpu" for package in installed_backends()):
         return

@@ -19,6 +19,7 @@ from artkit import image
 from artkit.nets.architectures import VGG19
 from artkit.nets.features import FeatureNetwork, preprocess
 from artkit.nets.layers import channel_products
+from artkit.nets.statistics import gram
 from artkit.nets.stylenets import PLANS, Code, StyleNetwork
 from artkit.stylize.optimize import optimize_steps
 from artkit.stylize.options import OptimizeOptions
@@ -57,11 +58,11 @@ def one_pass(size: int, dtype: str = "float32") -> Callable[[], None]:
     def grams(x: mx.array) -> dict[str, mx.array]:
         found = {}
         for tap, feature in network(preprocess(x, "torch").astype(kind), STYLE).items():
-            flat = feature.reshape(1, -1, feature.shape[-1])
-            if kind != mx.float32:  # would overflow
-                flat = flat * flat.shape[1] ** -0.5
-            product = channel_products(flat).squeeze(0).astype(mx.float32)
-            found[tap] = product / flat.shape[1] if kind == mx.float32 else product
+            if kind == mx.float32:
+                found[tap] = gram(feature)
+                continue
+            rows = feature.reshape(1, -1, feature.shape[-1])  # divided before their product, which would overflow
+            found[tap] = channel_products(rows * rows.shape[1] ** -0.5).astype(mx.float32)
         return found
 
     targets = grams(target)

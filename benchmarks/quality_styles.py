@@ -64,8 +64,8 @@ def of_gallery(folder: Path, plan: PlanName) -> dict[str, Restyle]:
         style = Style(file.parent.name, file.parent, manifest.read(file))
         if entry := style.manifest.networks.get(plan):
             held = gallery.network(style, plan)
-            strength, stroke = style.manifest.strength, style.manifest.stroke
-            code = Code.of(strength * held.code(entry.slot, stroke) + (1 - strength) * held.code(0))
+            about = style.manifest
+            code = Code.of(held.weakened(held.code(entry.slot, about.stroke), about.strength))
             found[style.name] = lambda x, network=held.network, code=code: network(x, code)
     return found
 

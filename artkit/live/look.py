@@ -13,7 +13,7 @@ from artkit.live.options import LiveOptions
 from artkit.stylize import gallery
 from artkit.stylize.feedforward import PLAIN_SIZE, Brush
 from artkit.stylize.manifest import PlanName
-from artkit.stylize.options import RestyleOptions
+from artkit.stylize.options import RestyleOptions, style_weights
 
 DEFAULTS = LiveOptions()
 
@@ -38,9 +38,7 @@ def check(look: Look) -> None:
         raise WrongCall(f'"{names[0]}" is a named style and "{files[0]}" a picture; they cannot be mixed')
     if files and look.options.plan == "light":
         raise WrongCall("the light network draws named styles only; leave --light out to paint after a picture")
-    shares = look.options.style_weight
-    if shares and len(shares) != len(look.styles):
-        raise WrongCall(f"{len(shares)} style weights for {len(look.styles)} styles; give one for each")
+    style_weights(look.options.style_weight, len(look.styles))
 
 
 def brush_for(look: Look, plan: PlanName) -> Brush:

@@ -1,7 +1,7 @@
 """The maximum of 2x2 pixels on NVIDIA GPUs: a kernel of its own forward and one back.
 
-Put together from strided slices, as elsewhere, the gradient moves each feature map through memory five times more often
-than it has to: at 512² with 64 channels 0.69 ms on an H200, as long as the convolutions of that size take.
+Put together from strided slices, as elsewhere, a gradient goes through memory many times: 0.69 ms at 512² with 64
+channels on an H200, where all four of VGG-19 at that size take 0.10 here, and its convolutions 2.1.
 """
 
 from __future__ import annotations

@@ -55,13 +55,6 @@ def least_size(picture: Picture, aim: Aim) -> int:
     return math.ceil(max(strides) * max(picture.size) / min(picture.size))
 
 
-def style_weights(options: OptimizeOptions, styles: int) -> tuple[float, ...]:
-    """One weight a style; equal ones when none are given."""
-    if options.style_weight and len(options.style_weight) != styles:
-        raise WrongCall(f"{len(options.style_weight)} style weights for {styles} styles; give one for each")
-    return options.style_weight or (1.0,) * styles
-
-
 def check_known(style: Moments, aim: Aim, options: OptimizeOptions) -> None:
     """WrongCall for what takes the painting itself, where only its moments are known."""
     if options.network != NETWORK:

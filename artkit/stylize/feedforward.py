@@ -26,7 +26,7 @@ from artkit.stylize import gallery
 from artkit.stylize.banding import draw, least_memory
 from artkit.stylize.gallery import Style
 from artkit.stylize.manifest import Manifest, PlanName
-from artkit.stylize.options import RestyleOptions
+from artkit.stylize.options import RestyleOptions, style_weights
 from artkit.stylize.regions import fit_mask, inside
 from artkit.stylize.stylefile import StyleSet
 from artkit.stylize.texture import grain
@@ -93,16 +93,12 @@ class Brush:
         cls, held: StyleSet, codes: Sequence[mx.array], used: Sequence[Manifest], options: RestyleOptions
     ) -> Brush:
         """codes: of whole styles, (P,) each. used: what each of them is used with."""
-        shares = options.style_weight or (1.0,) * len(codes)
-        if len(shares) != len(codes):
-            raise WrongCall(f"{len(shares)} style weights for {len(codes)} styles; give one for each")
+        shares = style_weights(options.style_weight, len(codes))
         shares = tuple(share / sum(shares) for share in shares)
         mixed = list(zip(shares, used, strict=True))
         return cls(
             held,
-            mx.stack(
-                [u.strength * code + (1 - u.strength) * held.code(0) for code, u in zip(codes, used, strict=True)]
-            ),
+            mx.stack([held.weakened(code, about.strength) for code, about in zip(codes, used, strict=True)]),
             shares,
             marks=(),
             still=not any(about.strength for about in used),
@@ -139,7 +135,7 @@ class Brush:
         first = self._draw(photo, self.codes, self.texture, [fit_mask(mask, *small) for mask in masks], memory)
         detail = pixels - resize(photo, height, width)
         seen = np.clip(resize(np.clip(np.array(first[0]), 0, 1), height, width) + detail, 0, 1)
-        weaker = AGAIN * self.codes + (1 - AGAIN) * self.network.code(0)
+        weaker = self.network.weakened(self.codes, AGAIN)
         drawn = np.array(self._draw(seen, weaker, 0, masks, memory)[0])
         drawn += cv2.GaussianBlur(seen - drawn, (0, 0), BROAD)  # a second pass would drive colors further and further
         return mx.array(drawn[None])

@@ -20,13 +20,13 @@ from artkit.contract import Step, WrongCall
 from artkit.image import Picture, fit, resize
 from artkit.nets.features import load_features
 from artkit.nets.optimizers import Optimizer
-from artkit.stylize.aims import check_known, least_size, make_aim, style_weights
+from artkit.stylize.aims import check_known, least_size, make_aim
 from artkit.stylize.checkpoint import Checkpoint
 from artkit.stylize.memory import make_optimizer, plan_memory
 from artkit.stylize.moments import Moments
 from artkit.stylize.noise import soft_noise
 from artkit.stylize.objective import Objective
-from artkit.stylize.options import NEARLY, OptimizeOptions
+from artkit.stylize.options import NEARLY, OptimizeOptions, style_weights
 from artkit.stylize.regions import fit_mask, inside
 
 DEFAULTS = OptimizeOptions()
@@ -102,7 +102,7 @@ class _Run:
         if masks and len(masks) != len(styles):
             raise WrongCall(f"{len(masks)} masks for {len(styles)} styles; give one for each")
         self.photo, self.options, self.masks, self.init = photo, options, masks, init
-        self.weights = style_weights(options, len(styles))
+        self.weights = style_weights(options.style_weight, len(styles))
         recolor = {"match": match_color, "luma": match_luma}.get(options.keep_color)
         self.styles = [
             Picture.of(recolor(s.pixels, photo.pixels), like=s) if recolor and isinstance(s, Picture) else s

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, field_validator
 
-from artkit.contract import Options
+from artkit.contract import Options, WrongCall
 
 NEARLY = 1.3  # a scale is left out when the picture is less than this many times as large
 
@@ -36,6 +36,13 @@ def parse_weights(text: object) -> object:
 
 Bytes = Annotated[int, BeforeValidator(parse_bytes)]
 LayerWeights = Annotated[dict[str, float], BeforeValidator(parse_weights)]
+
+
+def style_weights(given: tuple[float, ...], styles: int) -> tuple[float, ...]:
+    """One weight a style; equal ones when none are given. WrongCall: another number of them."""
+    if given and len(given) != styles:
+        raise WrongCall(f"{len(given)} style weights for {styles} styles; give one for each")
+    return given or (1.0,) * styles
 
 
 class OptimizeOptions(Options):

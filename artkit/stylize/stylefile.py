@@ -57,6 +57,10 @@ class StyleSet:
             raise WrongCall(f"stroke {stroke}: should be 0.5 to 2")
         return self.codes[slot] + math.log2(stroke) * self.strokes[slot]
 
+    def weakened(self, codes: mx.array, strength: float) -> mx.array:
+        """Codes (..., P) between the photo's, at strength 0, and themselves, at 1."""
+        return strength * codes + (1 - strength) * self.codes[0]
+
 
 @dataclass(frozen=True)
 class SingleStyle:
