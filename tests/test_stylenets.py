@@ -110,7 +110,7 @@ def test_a_map_of_one_style_everywhere_is_that_style():
 def test_light_is_six_times_lighter_than_full():
     assert FULL.operations(512, 512) >= 6 * LIGHT.operations(512, 512)
     parameters = sum(np.prod(shape) for shape in FULL.shapes().values())
-    assert 1.4e6 < parameters < 1.9e6
+    assert 1.4e6 < parameters < 2.2e6
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
@@ -119,12 +119,13 @@ def test_banded_is_the_untiled_picture(plan: Plan, mapped: bool):
     network, x, table = random_network(plan), picture(150, 90), 0.5 * random_codes(plan, 2)
     code = Code.of(table[0])
     if mapped:
-        ramp = mx.broadcast_to(mx.linspace(0, 1, 152)[None, :, None, None], (1, 152, 92, 1))
+        high, wide = (-(-edge // plan.multiple) * plan.multiple for edge in x.shape[1:3])
+        ramp = mx.broadcast_to(mx.linspace(0, 1, high)[None, :, None, None], (1, high, wide, 1))
         code = Code(table, mx.concatenate([ramp, 1 - ramp], axis=3))
     whole = network(x, code)
     assert float(whole.std()) > 0.1
     for rows in (1, 30, 70):
-        banded = draw(network, x, code, rows * 92 * bytes_per_pixel(plan))
+        banded = draw(network, x, code, rows * 96 * bytes_per_pixel(plan))
         assert banded.shape == whole.shape
         assert float(mx.abs(banded - whole).max()) < 2 / 255
 

@@ -3,9 +3,10 @@
 Johnson, Alahi and Fei-Fei 2016 in shape (encode, residual blocks, decode), Dumoulin, Shlens and Kudlur 2017 in how a
 style enters: every convolution is followed by an instance norm whose scales and shifts are the style. All of a
 network's scales and shifts are one vector, the code, so that styles are rows of a table, mixtures of styles are
-mixtures of rows, and a new style is a few kB. Departures: pixels are folded into channels on the way in; on the way
-out resizing is linear and done within the convolution; and a part of the photo passes by the network, of which the
-code says how much, so that the code "all photo" is the photo itself.
+mixtures of rows, and a new style is 17 kB. Departures: pixels are folded into channels on the way in; a few
+of the residual blocks see the picture at an eighth of its size, which carries twice as far; on the way out resizing is
+linear and done within the convolution; and a part of the photo passes by the network, of which the code says how much,
+so that the code "all photo" is the photo itself.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ EPSILON = 1e-5  # added to a channel's variance: features are of the order of 1
 class Layer:
     """A 3×3 convolution: its channels in and out, what it does to the size, and whether a norm and a ReLU follow.
 
-    skip: "from" remembers the input, "to" adds what was remembered to the result.
+    skip: "from" remembers the input, "to" adds what was remembered last, and forgets it.
     """
 
     name: str
@@ -88,10 +89,10 @@ class Plan:
         return round(total)
 
 
-def _blocks(channels: int, count: int) -> Iterator[Layer]:
-    for n in range(1, count + 1):
-        yield Layer(f"block{n}a", channels, channels, skip="from")
-        yield Layer(f"block{n}b", channels, channels, relu=False, skip="to")
+def _blocks(name: str, channels: int, first: int, last: int) -> Iterator[Layer]:
+    for n in range(first, last + 1):
+        yield Layer(f"{name}{n}a", channels, channels, skip="from")
+        yield Layer(f"{name}{n}b", channels, channels, relu=False, skip="to")
 
 
 FULL = Plan(
@@ -100,7 +101,11 @@ FULL = Plan(
     (
         Layer("in", 12, 48),
         Layer("down", 48, 128, size="half"),
-        *_blocks(128, 5),
+        *_blocks("block", 128, 1, 2),
+        Layer("descend", 128, 96, size="half", skip="from"),
+        *_blocks("coarse", 96, 1, 2),
+        Layer("ascend", 96, 128, size="double", relu=False, skip="to"),
+        *_blocks("block", 128, 3, 5),
         Layer("up", 128, 48, size="double"),
         Layer("out", 48, 3, size="double", norm=False, relu=False),
     ),
@@ -110,7 +115,7 @@ LIGHT = Plan(
     4,
     (
         Layer("in", 48, 48),
-        *_blocks(48, 3),
+        *_blocks("block", 48, 1, 3),
         Layer("up", 48, 16, size="double"),
         Layer("out", 16, 3, size="double", norm=False, relu=False),
     ),
@@ -208,15 +213,16 @@ class StyleNetwork:
         grain: added to what the layers see, (B, H, W, 1), and not to the photo's share.
         """
         _, H, W, _ = x.shape
-        f = kept = self.fold(self.padded(x if grain is None else x + grain))
-        x = self.padded(x)
+        f = self.fold(self.padded(x if grain is None else x + grain))
+        x, kept = self.padded(x), list[mx.array]()
         for layer in self.plan.layers:
-            kept = f if layer.skip == "from" else kept
+            if layer.skip == "from":
+                kept.append(f)
             f = self.convolve(layer, f)
             if layer.norm:
                 f = self.normalize(layer, f, moments(f), code)
             if layer.skip == "to":
-                f = f + kept
+                f = f + kept.pop()
         return self.finish(x, f, code)[:, :H, :W]
 
     def padded(self, x: mx.array) -> mx.array:

@@ -103,20 +103,22 @@ def _in_bands(network: StyleNetwork, x: mx.array, code: Code, memory: float, gra
     x, grain = network.padded(x), None if grain is None else network.padded(grain)
     rows = max(plan.multiple, int(memory / (x.shape[2] * bytes_per_pixel(plan))) // plan.multiple * plan.multiple)
     f = Map(x.shape[1] // plan.fold, x.shape[2] // plan.fold, plan.layers[0].ins)
-    kept, pixels = f, plan.fold  # rows of pixels for a row of the map
+    kept, pixels = list[Map](), plan.fold  # rows of pixels for a row of the map
     for start, stop in f.bands(rows // pixels):
         rows_here = slice(start * pixels, stop * pixels)
         seen = x[:, rows_here] if grain is None else x[:, rows_here] + grain[:, rows_here]
         f.write(start, network.fold(seen))
     for layer in plan.layers:
-        kept = f if layer.skip == "from" else kept
+        if layer.skip == "from":
+            kept.append(f)
         f, sums = _convolve(network, layer, f, rows // pixels)
         pixels = pixels * RATIO[layer.size][1] // RATIO[layer.size][0]
         if layer.norm:
+            added = kept.pop() if layer.skip == "to" else None
             for start, stop in f.bands(rows // pixels):
                 here = code.rows(start * pixels, stop * pixels)
                 band = network.normalize(layer, f.read(start, stop), sums.moments(), here)
-                f.write(start, band + kept.read(start, stop) if layer.skip == "to" else band)
+                f.write(start, band if added is None else band + added.read(start, stop))
     drawn = np.empty((*x.shape[1:3], 3), np.float32)
     for start, stop in f.bands(rows):
         drawn[start:stop] = np.array(network.finish(x[:, start:stop], f.read(start, stop), code.rows(start, stop))[0])

@@ -163,5 +163,5 @@ class RestyleOptions(Options):
 
     @property
     def recipe_method(self) -> int:
-        """3 for pictures at once: what predicts their codes, and at which size, has changed twice."""
-        return 3 if self.fast else 1
+        """4 for pictures at once: what predicts their codes, or at which size, has changed three times."""
+        return 4 if self.fast else 1

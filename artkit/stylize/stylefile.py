@@ -1,4 +1,4 @@
-"""Styles in files: a network with its table of styles, or a single style of a few kB (.artstyle).
+"""Styles in files: a network with its table of styles, or a single style of 17 kB (.artstyle).
 
 Both are safetensors, float16 on the disk and float32 in memory, with "format" and "plan" in the metadata.
 

@@ -23,6 +23,7 @@ FeatureFunction = Callable[[mx.array, Iterable[str]], dict[str, mx.array]]
 STYLE_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_TAP = "relu4_1"
 SHIFT = 4  # pixels at most between the frames whose steadiness is looked at
+BEYOND = 1.0  # weight of what is drawn beyond 0..1, so that it comes back from there
 CAP = 4.0  # of a layer's style error: nothing is learned from a picture that is far off
 
 
@@ -75,13 +76,14 @@ class Criterion:
     def __call__(
         self, network: StyleNetwork, codes: mx.array, grams: Mapping[str, mx.array], batch: Mapping[str, mx.array]
     ) -> tuple[mx.array, dict[str, mx.array]]:
-        """The loss, a scalar, and its parts.
+        """The loss, a scalar, and its parts: of the pictures cut to 0..1, as they are handed out.
 
         codes: (B, P). grams: of the styles, by tap, (B, C, C). Where the strength is below 1, the picture's Gram
         matrices are to be as far between photo and style as the strength says, as its code is; all else stays.
         """
         photo, options = batch["photo"], self.options
-        drawn = network(photo, Code.of(codes))
+        painted = network(photo, Code.of(codes))
+        drawn = mx.clip(painted, 0, 1)
         found = self.features(drawn, {*self.layers, CONTENT_TAP})
         plain = self.features(photo[::4], self.layers)
         wanted = {tap: _weaken(grams[tap], gram(plain[tap]), batch["strength"][::4]) for tap in self.layers}
@@ -90,8 +92,10 @@ class Criterion:
             "style": style_error(found, wanted, self.layers, options.style_loss).mean(),
             "content": content.mean(),
             "roughness": roughness(drawn).mean(),
+            "beyond": mx.square(painted - drawn).mean(),
         }
         loss = parts["style"] + options.content_weight * parts["content"] + options.tv_weight * parts["roughness"]
+        loss = loss + BEYOND * parts["beyond"]
         if options.stability_weight:
             parts["flicker"] = self._flicker(network, drawn[1::4], codes[1::4], batch)
             loss = loss + options.stability_weight * parts["flicker"]
@@ -101,7 +105,7 @@ class Criterion:
         self, network: StyleNetwork, drawn: mx.array, codes: mx.array, batch: Mapping[str, mx.array]
     ) -> mx.array:
         """Mean squared difference between the shifted and noisy photo restyled, and the restyled photo shifted."""
-        other = network(batch["other"], Code.of(codes))[:, SHIFT:-SHIFT, SHIFT:-SHIFT]
+        other = mx.clip(network(batch["other"], Code.of(codes))[:, SHIFT:-SHIFT, SHIFT:-SHIFT], 0, 1)
         for axis in (1, 2):
             index = mx.arange(SHIFT, drawn.shape[axis] - SHIFT) + batch["shift"][:, axis - 1, None]
             index = index[:, :, None, None] if axis == 1 else index[:, None, :, None]

@@ -27,7 +27,7 @@ class CriterionOptions(Options):
 
     style_loss: Literal["gram", "wasserstein"] = Field(default="gram", description="Distance between styles")
     content_weight: float = Field(default=0.1, ge=0, description="Content against style: more keeps more of the photo")
-    tv_weight: float = Field(default=0.5, ge=0, description="Weight of smoothness")
+    tv_weight: float = Field(default=0.1, ge=0, description="Weight of smoothness")
     stability_weight: float = Field(default=12.0, ge=0, description="Weight of steadiness under shifts and noise")
 
 
@@ -35,7 +35,7 @@ class FrameOptions(LoopOptions, CriterionOptions):
     """What every training of a style network has to be told."""
 
     style_size: int = Field(default=512, ge=64, description="Longest edge of a style picture at stroke size 1, pixels")
-    noise: float = Field(default=0.03, ge=0, le=1, description="Noise of the frames that have to stay steady, 0..1")
+    noise: float = Field(default=0.06, ge=0, le=1, description="Noise of the frames that have to stay steady, 0..1")
 
 
 class ManyOptions(FrameOptions):
